@@ -1,0 +1,1 @@
+//! What a document says: findings computed from its text, each with a span.

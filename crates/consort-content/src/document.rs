@@ -1,0 +1,215 @@
+//! What extraction produces and analysis reads: text, its parts, and where each came from.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What was extracted from one source.
+///
+/// All spans of a document are byte ranges in [`Document::text`], on character boundaries.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Document {
+    /// What the bytes were taken to be.
+    pub kind: Kind,
+    /// Title as the source states it, plain text.
+    pub title: Option<String>,
+    /// Author line as the source states it, plain text.
+    pub byline: Option<String>,
+    /// Publication date as the source states it, not parsed.
+    pub published: Option<String>,
+    /// The text that everything later is computed from: valid UTF-8, `\n` line ends, no NUL.
+    pub text: String,
+    /// Paragraphs in order, without overlap; what lies between them is white space.
+    pub paragraphs: Vec<Span>,
+    /// Timed pieces of a transcript, in text order. Empty for anything without times.
+    pub cues: Vec<Cue>,
+    /// Who speaks where, in text order, without overlap. Empty when the source names nobody.
+    pub turns: Vec<Turn>,
+    /// Links found in the source, in source order.
+    pub links: Vec<Link>,
+    /// Headings in text order.
+    pub headings: Vec<Heading>,
+    /// How the text was chosen among the source's content.
+    pub method: Method,
+    /// What was dropped and why, one plain sentence each, for the reader of a report.
+    pub losses: Vec<String>,
+    /// Name of the character encoding that was decoded; none when the bytes carried no text.
+    pub encoding: Option<String>,
+    /// Language that the source declares (a BCP 47 tag), not checked against the text.
+    pub declared_language: Option<String>,
+}
+
+/// What the bytes of a source were taken to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Plain text, a plain transcript included.
+    #[default]
+    Text,
+    /// Markdown.
+    Markdown,
+    /// A web page.
+    Html,
+    /// A PDF file.
+    Pdf,
+    /// `SubRip` subtitles.
+    Srt,
+    /// `WebVTT` subtitles.
+    Vtt,
+    /// JSON segments as speech recognisers write them.
+    TranscriptJson,
+    /// An RSS, Atom or JSON feed.
+    Feed,
+}
+
+/// How the text was chosen among the source's content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Method {
+    /// Everything was kept.
+    #[default]
+    Whole,
+    /// The readable part of a page, chosen by text and link density.
+    Readability,
+    /// The text of the page's `<article>` or `<main>` element.
+    Landmark,
+    /// The whole page as text, furniture included, because nothing narrower held enough of it.
+    WholePage,
+    /// Timed cues joined, repetition of rolling captions removed.
+    Cues,
+    /// Text in the reading order of a PDF's pages.
+    PdfPages,
+    /// Entries of a feed, one after another.
+    FeedEntries,
+}
+
+/// A byte range in [`Document::text`], always on character boundaries.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+pub struct Span {
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+}
+
+/// A timed piece of a transcript.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Cue {
+    /// The words of this cue in the text.
+    pub span: Span,
+    /// Start in milliseconds from the beginning of the recording.
+    pub start_ms: u64,
+    /// End in milliseconds; never before `start_ms`.
+    pub end_ms: u64,
+    /// Speaker's name as the source writes it.
+    pub speaker: Option<String>,
+}
+
+/// A stretch of text said by one speaker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Turn {
+    /// What was said, without the name.
+    pub span: Span,
+    /// Speaker's name as the source writes it.
+    pub speaker: String,
+}
+
+/// A link found in the source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Link {
+    /// Where the link's words stand in the text, when they are part of it.
+    pub span: Option<Span>,
+    /// Target, absolute where the source's own address was known.
+    pub url: String,
+    /// The link's words; empty for a bare address.
+    pub text: String,
+}
+
+/// A heading of the source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Heading {
+    /// The heading's words in the text.
+    pub span: Span,
+    /// 1 (highest) to 6.
+    pub level: u8,
+}
+
+/// One sentence of a document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Sentence {
+    /// Position among the document's sentences, from 0.
+    pub id: u32,
+    /// The sentence without surrounding white space.
+    pub span: Span,
+    /// True when the boundary was guessed from pauses and length, for want of punctuation.
+    pub synthetic: bool,
+    /// Index in [`Document::paragraphs`].
+    pub paragraph: u32,
+}
+
+impl Span {
+    /// A range; `end` is raised to `start` when it lies before.
+    #[must_use]
+    pub const fn new(start: usize, end: usize) -> Self {
+        Self { start, end: if end < start { start } else { end } }
+    }
+
+    /// Length in bytes.
+    #[must_use]
+    pub const fn len(self) -> usize {
+        self.end - self.start
+    }
+
+    /// True for a range of no bytes.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.end == self.start
+    }
+
+    /// The bytes of `text` in this range, or the empty string when the range does not fit `text`.
+    #[must_use]
+    pub fn of(self, text: &str) -> &str {
+        text.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// True when `other` lies inside this range.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        self.start <= other.start && other.end <= self.end
+    }
+
+    /// True when the two ranges share a byte.
+    #[must_use]
+    pub const fn overlaps(self, other: Self) -> bool {
+        self.start < other.end && other.start < self.end
+    }
+}
+
+impl Document {
+    /// The cue that covers byte `at`, found by bisection.
+    #[must_use]
+    pub fn cue_at(&self, at: usize) -> Option<&Cue> {
+        let next = self.cues.partition_point(|cue| cue.span.start <= at);
+        self.cues[..next].last().filter(|cue| at < cue.span.end)
+    }
+
+    /// The name of who speaks at byte `at`, where the source says so.
+    #[must_use]
+    pub fn speaker_at(&self, at: usize) -> Option<&str> {
+        let next = self.turns.partition_point(|turn| turn.span.start <= at);
+        let turn = self.turns[..next].last().filter(|turn| at < turn.span.end);
+        turn.map(|turn| turn.speaker.as_str())
+    }
+}

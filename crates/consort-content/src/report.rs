@@ -1,0 +1,1 @@
+//! How findings are shown: Markdown, JSON, JSON-LD and HTML.
