@@ -14,6 +14,7 @@ mod shield;
 mod sync;
 #[cfg(test)]
 mod testing;
+pub mod timeout;
 mod verdict;
 
 pub use clock::{Clock, Sleep, TokioClock};
