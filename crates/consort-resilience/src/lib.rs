@@ -9,6 +9,7 @@ pub mod breaker;
 mod clock;
 mod config;
 mod error;
+pub mod rate;
 mod rng;
 mod shield;
 mod sync;
