@@ -10,6 +10,7 @@ mod clock;
 mod config;
 mod error;
 pub mod rate;
+pub mod retry;
 mod rng;
 mod shield;
 mod sync;
