@@ -6,6 +6,7 @@
 //! [`Verdict`].
 
 pub mod breaker;
+pub mod bulkhead;
 mod clock;
 mod config;
 mod error;
