@@ -1,0 +1,153 @@
+//! Bytes to a [`Document`]: what kind of source it is, and the parser of that kind.
+
+mod build;
+mod captions;
+mod kind;
+mod markdown;
+mod plain;
+mod timed;
+mod transcript;
+mod turns;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::decode;
+use crate::document::{Document, Kind};
+
+pub use kind::sniff;
+
+/// What the caller knows about a source besides its bytes. All of it may be missing or wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Hint {
+    /// The kind, when somebody chose it. Nothing else is consulted then.
+    pub kind: Option<Kind>,
+    /// Media type as a server sent it, parameters included.
+    pub media_type: Option<String>,
+    /// File name or path; only its extension matters.
+    pub name: Option<String>,
+    /// The source's own address, which relative links are resolved against.
+    pub url: Option<String>,
+}
+
+/// How much one extraction may take in and give out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Bytes of source accepted, also the most text produced. Default 64 MiB.
+    pub max_bytes: usize,
+    /// Nesting of a page's or feed's elements. Default 512.
+    pub max_depth: usize,
+    /// Elements of a page. Default 400,000.
+    pub max_elements: usize,
+    /// Cues or segments of a transcript. Default 400,000.
+    pub max_cues: usize,
+    /// Links kept per document; the rest are counted as a loss. Default 2,000.
+    pub max_links: usize,
+    /// Entries kept of a feed; the rest are counted as a loss. Default 1,000.
+    pub max_entries: usize,
+    /// Pages read of a PDF; the rest are counted as a loss. Default 2,000.
+    pub max_pages: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_bytes: 64 * 1024 * 1024,
+            max_depth: 512,
+            max_elements: 400_000,
+            max_cues: 400_000,
+            max_links: 2_000,
+            max_entries: 1_000,
+            max_pages: 2_000,
+        }
+    }
+}
+
+/// Why nothing could be extracted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ExtractError {
+    /// More than a limit allows. The message names both numbers.
+    #[error("too large: {size} {unit}, the limit is {limit}")]
+    TooLarge {
+        /// What was found; a lower bound when counting stopped early.
+        size: usize,
+        /// The limit that it passed.
+        limit: usize,
+        /// What is counted, such as `bytes` or `cues`.
+        unit: &'static str,
+    },
+    /// Elements nested deeper than [`Limits::max_depth`]; parsing was not begun.
+    #[error("elements nested {depth} deep, the limit is {limit}")]
+    TooDeep {
+        /// Depth at which the scan stopped.
+        depth: usize,
+        /// The limit that it passed.
+        limit: usize,
+    },
+    /// The bytes are not text in any form read here.
+    #[error("not text: {what}")]
+    NotText {
+        /// What the bytes look like instead.
+        what: &'static str,
+    },
+    /// This kind is only parsed by a separate process with limits of its own.
+    #[error("`{}` is only read by a worker process", .kind.name())]
+    NeedsWorker {
+        /// The kind that was recognised.
+        kind: Kind,
+    },
+    /// The source breaks the format that it claims.
+    #[error("not a readable `{}`: {reason}", .kind.name())]
+    Malformed {
+        /// The format claimed.
+        kind: Kind,
+        /// What the parser said.
+        reason: String,
+    },
+}
+
+/// Extracts the text of one source.
+///
+/// The kind comes from `hint.kind`, else from the bytes' own signature, else from media type and
+/// extension, else from the look of the text. Time and memory are linear in `bytes`.
+///
+/// # Errors
+///
+/// See [`ExtractError`]. An empty source is no error: it gives an empty document, which the gate
+/// refuses by its length.
+pub fn extract(bytes: &[u8], hint: &Hint, limits: &Limits) -> Result<Document, ExtractError> {
+    if bytes.len() > limits.max_bytes {
+        return Err(ExtractError::TooLarge {
+            size: bytes.len(),
+            limit: limits.max_bytes,
+            unit: "bytes",
+        });
+    }
+    let kind = match hint.kind {
+        Some(kind) => kind,
+        None => sniff(bytes, hint)?,
+    };
+    if kind == Kind::Pdf {
+        return Err(ExtractError::NeedsWorker { kind });
+    }
+    let declared = hint.media_type.as_deref().and_then(decode::charset);
+    let decoded = decode::decode(bytes, declared);
+    let clean = build::clean(decoded)?;
+    let mut document = match kind {
+        Kind::Text => plain::parse(&clean.text, limits)?,
+        Kind::Markdown => markdown::parse(&clean.text, limits)?,
+        Kind::Srt | Kind::Vtt => captions::parse(&clean.text, kind, limits)?,
+        Kind::TranscriptJson => transcript::parse(&clean.text, limits)?,
+        Kind::Html | Kind::Feed | Kind::Pdf => {
+            return Err(ExtractError::NotText { what: "a page or feed" });
+        }
+    };
+    document.kind = kind;
+    document.encoding = Some(clean.encoding.to_owned());
+    document.losses.splice(0..0, clean.losses);
+    Ok(document)
+}
+
+#[cfg(test)]
+mod tests;
