@@ -1,0 +1,52 @@
+//! Contextual bandits: choosing among arms so that every outcome makes the next choice better.
+//!
+//! A [`Policy`] turns a context `x` and the set of available arms into the probabilities of all
+//! arms ([`Odds`]); a counter-based [`Draw`](rng::Draw) picks one; the reward, whenever it comes,
+//! goes back with the context, the arm and the recorded propensity. Nothing here is async, does
+//! I/O, reads a clock or owns a source of randomness: the same calls give the same bits.
+//!
+//! | to | see |
+//! |---|---|
+//! | decide and learn with linear models | [`linucb`], [`linear_thompson`], [`squarecb`], [`epsilon_greedy`], [`Rule`] |
+//! | store and restore what was learned | [`codec`] |
+//!
+//! ```
+//! use consort_bandit::{ArmSet, Example, Odds, Policy, linear, linucb, rng::Draw};
+//!
+//! let mut policy = linucb(linear::Config::new(3, 2), 0.5)?;
+//! let mut odds = Odds::new();
+//! for counter in 0..200 {
+//!     let x = [rng(counter), 1.0 - rng(counter)];
+//!     let draw = Draw { seed: 7, counter };
+//!     let chosen = policy.decide(&x, &ArmSet::all(3), draw, &mut odds)?;
+//!     // Arm 0 is right when the first feature is large, arm 2 when it is small.
+//!     let right = if x[0] > 0.5 { 0 } else { 2 };
+//!     let reward = if chosen.arm == right { 1.0 } else { 0.0 };
+//!     policy.update(&Example::new(&x, chosen.arm, reward, chosen.propensity))?;
+//! }
+//! policy.odds(&[0.9, 0.1], &ArmSet::all(3), &mut odds)?;
+//! assert_eq!(odds.probabilities(), [1.0, 0.0, 0.0]);
+//!
+//! fn rng(counter: u64) -> f64 {
+//!     consort_bandit::rng::uniform(1, 0, counter)
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod agent;
+mod arms;
+pub mod codec;
+mod error;
+pub mod linear;
+mod model;
+mod odds;
+pub mod rng;
+mod rule;
+mod special;
+
+pub use agent::{Agent, Exploration, Policy, epsilon_greedy, linear_thompson, linucb, squarecb};
+pub use arms::{ArmSet, MAX_ARMS};
+pub use error::{CannotMerge, Corrupt, InvalidConfig, Refused};
+pub use model::{Example, MAX_DIM, MAX_FEATURE, Model, Persist, Scores};
+pub use odds::{Decision, Odds};
+pub use rule::{Rule, Ties};

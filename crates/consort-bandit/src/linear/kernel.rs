@@ -1,0 +1,246 @@
+//! The vector loops of ridge regression, the same bits on every machine.
+//!
+//! Every result is a chain of fused multiply-adds in an order that does not depend on the width
+//! of the vector unit: matrix loops run down columns, inner products keep eight partial sums.
+//! All lengths are multiples of [`LANES`]; buffers are padded with zeros.
+
+use pulp::Simd;
+
+/// Lengths are multiples of this.
+pub(crate) const LANES: usize = 8;
+
+/// Smallest multiple of [`LANES`] that holds `n`.
+pub(crate) const fn padded(n: usize) -> usize {
+    n.div_ceil(LANES) * LANES
+}
+
+/// Length of the lower triangle of an `n` by `n` matrix stored by rows, each row cut at the end
+/// of its diagonal block of [`LANES`].
+pub(crate) const fn triangle(n: usize) -> usize {
+    let blocks = n / LANES;
+    LANES * LANES * (blocks * (blocks + 1) / 2)
+}
+
+/// Start of row `i` in a triangle.
+pub(crate) const fn row_start(i: usize) -> usize {
+    let block = i / LANES;
+    LANES * LANES * (block * (block + 1) / 2) + (i % LANES) * LANES * (block + 1)
+}
+
+/// Sum of x_i·y_i.
+#[inline(always)]
+pub(crate) fn dot<S: Simd>(s: S, x: &[f64], y: &[f64]) -> f64 {
+    let mut lanes = [0.0; LANES];
+    let (acc, _) = S::as_mut_simd_f64s(&mut lanes);
+    let (x, _) = S::as_simd_f64s(x);
+    let (y, _) = S::as_simd_f64s(y);
+    let width = acc.len();
+    let (mut x, mut y) = (x, y);
+    while let (Some((p, px)), Some((q, qy))) =
+        (x.split_at_checked(width), y.split_at_checked(width))
+    {
+        for ((a, p), q) in acc.iter_mut().zip(p).zip(q) {
+            *a = s.mul_add_f64s(*p, *q, *a);
+        }
+        (x, y) = (px, qy);
+    }
+    let [a, b, c, d, e, f, g, h] = lanes;
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
+}
+
+/// y += k·x.
+#[inline(always)]
+pub(crate) fn axpy<S: Simd>(s: S, k: f64, x: &[f64], y: &mut [f64]) {
+    let k = s.splat_f64s(k);
+    let (x, _) = S::as_simd_f64s(x);
+    let (y, _) = S::as_mut_simd_f64s(y);
+    for (y, x) in y.iter_mut().zip(x) {
+        *y = s.mul_add_f64s(k, *x, *y);
+    }
+}
+
+/// x *= k.
+#[inline(always)]
+pub(crate) fn scale<S: Simd>(s: S, k: f64, x: &mut [f64]) {
+    let k = s.splat_f64s(k);
+    let (x, _) = S::as_mut_simd_f64s(x);
+    for x in x {
+        *x = s.mul_f64s(k, *x);
+    }
+}
+
+/// Columns `col..col + N` (in vectors) of v = m·x for a symmetric `m`, two rows at a time.
+#[inline(always)]
+fn columns<S: Simd, const N: usize>(
+    s: S,
+    mut m: &[S::f64s],
+    stride: usize,
+    col: usize,
+    x: &[f64],
+    out: &mut [S::f64s],
+) {
+    let mut even = [s.splat_f64s(0.0); N];
+    let mut odd = even;
+    for &[x0, x1] in x.as_chunks::<2>().0 {
+        let (rows, rest) = m.split_at(2 * stride);
+        m = rest;
+        let (Some(r0), Some(r1)) = (rows[col..].first_chunk(), rows[stride + col..].first_chunk())
+        else {
+            return;
+        };
+        let (r0, r1): (&[S::f64s; N], &[S::f64s; N]) = (r0, r1);
+        let (x0, x1) = (s.splat_f64s(x0), s.splat_f64s(x1));
+        for i in 0..N {
+            even[i] = s.mul_add_f64s(x0, r0[i], even[i]);
+        }
+        for i in 0..N {
+            odd[i] = s.mul_add_f64s(x1, r1[i], odd[i]);
+        }
+    }
+    for i in 0..N {
+        out[col + i] = s.add_f64s(even[i], odd[i]);
+    }
+}
+
+/// v = m·x for a symmetric `m` stored in full.
+#[inline(always)]
+pub(crate) fn gemv<S: Simd>(s: S, m: &[f64], x: &[f64], v: &mut [f64]) {
+    let (m, _) = S::as_simd_f64s(m);
+    let (out, _) = S::as_mut_simd_f64s(v);
+    let stride = out.len();
+    let mut col = 0;
+    while col + 4 <= stride {
+        columns::<S, 4>(s, m, stride, col, x, out);
+        col += 4;
+    }
+    while col < stride {
+        columns::<S, 1>(s, m, stride, col, x, out);
+        col += 1;
+    }
+}
+
+#[inline(always)]
+fn downdate_rows<S: Simd, const N: usize>(s: S, m: &mut [S::f64s], w: &[f64], wv: &[S::f64s]) {
+    let Some(wv) = wv.first_chunk::<N>() else { return };
+    for (row, &wi) in m.as_chunks_mut::<N>().0.iter_mut().zip(w) {
+        let k = s.splat_f64s(-wi);
+        for i in 0..N {
+            row[i] = s.mul_add_f64s(k, wv[i], row[i]);
+        }
+    }
+}
+
+/// m -= w·wᵀ for a symmetric `m` stored in full. Stays symmetric to the last bit, because a
+/// product commutes.
+#[inline(always)]
+pub(crate) fn downdate<S: Simd>(s: S, m: &mut [f64], w: &[f64]) {
+    let (wv, _) = S::as_simd_f64s(w);
+    let (mut m, _) = S::as_mut_simd_f64s(m);
+    let stride = wv.len();
+    match stride {
+        1 => downdate_rows::<S, 1>(s, m, w, wv),
+        2 => downdate_rows::<S, 2>(s, m, w, wv),
+        4 => downdate_rows::<S, 4>(s, m, w, wv),
+        8 => downdate_rows::<S, 8>(s, m, w, wv),
+        _ => {
+            for &wi in w {
+                let (row, rest) = m.split_at_mut(stride);
+                m = rest;
+                let k = s.splat_f64s(-wi);
+                for (r, q) in row.iter_mut().zip(wv) {
+                    *r = s.mul_add_f64s(k, *q, *r);
+                }
+            }
+        }
+    }
+}
+
+/// a += x·xᵀ for a triangle `a`.
+#[inline(always)]
+pub(crate) fn add_outer<S: Simd>(s: S, a: &mut [f64], x: &[f64]) {
+    let (xv, _) = S::as_simd_f64s(x);
+    let (mut a, _) = S::as_mut_simd_f64s(a);
+    let per_block = LANES / S::F64_LANES;
+    let mut len = 0;
+    for rows in x.as_chunks::<LANES>().0 {
+        len += per_block;
+        let head = &xv[..len];
+        for &xi in rows {
+            let (row, rest) = a.split_at_mut(len);
+            a = rest;
+            let k = s.splat_f64s(xi);
+            for (r, q) in row.iter_mut().zip(head) {
+                *r = s.mul_add_f64s(k, *q, *r);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::normal;
+    use pulp::{Arch, Scalar, WithSimd};
+
+    /// All kernels once over the same numbers, every result concatenated.
+    struct Everything(usize);
+
+    impl WithSimd for Everything {
+        type Output = Vec<f64>;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, s: S) -> Vec<f64> {
+            let n = self.0;
+            let fill =
+                |stream, len| (0..len as u64).map(|i| normal(5, stream, i)).collect::<Vec<_>>();
+            let (x, mut y, mut v) = (fill(0, n), fill(1, n), vec![0.0; n]);
+            let (mut m, mut a) = (fill(2, n * n), fill(3, triangle(n)));
+            let product = dot(s, &x, &y);
+            axpy(s, 0.3, &x, &mut y);
+            gemv(s, &m, &x, &mut v);
+            downdate(s, &mut m, &v);
+            add_outer(s, &mut a, &x);
+            scale(s, 1.7, &mut y);
+            [vec![product], y, v, m, a].concat()
+        }
+    }
+
+    #[test]
+    fn every_vector_width_gives_the_same_bits_as_scalar_code() {
+        for n in [8, 16, 24, 32, 40, 64, 72] {
+            let wide = Arch::new().dispatch(Everything(n));
+            let scalar = Everything(n).with_simd(Scalar);
+            assert!(wide.iter().zip(&scalar).all(|(a, b)| a.to_bits() == b.to_bits()), "{n}");
+        }
+    }
+
+    #[test]
+    fn kernels_compute_what_they_say() {
+        let n = 40;
+        let x: Vec<f64> = (0..n).map(|i| normal(1, 0, i as u64)).collect();
+        let mut m = vec![0.0; n * n];
+        for i in 0..n {
+            for j in 0..=i {
+                m[i * n + j] = normal(1, 1, (i * n + j) as u64);
+                m[j * n + i] = m[i * n + j];
+            }
+        }
+        let mut v = vec![0.0; n];
+        gemv(Scalar, &m, &x, &mut v);
+        let mut a = vec![0.0; triangle(n)];
+        add_outer(Scalar, &mut a, &x);
+        let mut after = m.clone();
+        downdate(Scalar, &mut after, &x);
+        for i in 0..n {
+            let exact: f64 = (0..n).map(|j| m[i * n + j] * x[j]).sum();
+            assert!((v[i] - exact).abs() < 1e-12);
+            for j in 0..=i {
+                assert_eq!(a[row_start(i) + j], x[i] * x[j]);
+                assert!((after[i * n + j] - (m[i * n + j] - x[i] * x[j])).abs() < 1e-14);
+                assert_eq!(after[i * n + j].to_bits(), after[j * n + i].to_bits());
+            }
+        }
+        let exact: f64 = x.iter().zip(&v).map(|(p, q)| p * q).sum();
+        assert!((dot(Scalar, &x, &v) - exact).abs() < 1e-12);
+    }
+}

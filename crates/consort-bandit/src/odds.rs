@@ -1,0 +1,121 @@
+//! The probabilities of one decision, and the buffers it is computed in.
+
+use crate::arms::ArmSet;
+
+/// What a policy wrote about one decision: the probability of every arm, the scores they came
+/// from, and scratch space. Reused from call to call, it makes deciding free of allocation.
+#[derive(Clone, Debug, Default)]
+pub struct Odds {
+    available: ArmSet,
+    probabilities: Vec<f64>,
+    pub(crate) mean: Vec<f64>,
+    pub(crate) width: Vec<f64>,
+    pub(crate) scratch: Vec<f64>,
+}
+
+/// One choice and how likely it was: what has to be stored to learn from its reward later.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Decision {
+    /// The arm chosen.
+    pub arm: usize,
+    /// Its probability when it was chosen, in (0, 1].
+    pub propensity: f64,
+}
+
+impl Odds {
+    /// Empty buffers; the first decision sizes them.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Probability of each arm; arms that are not available have 0. They sum to 1.
+    pub fn probabilities(&self) -> &[f64] {
+        &self.probabilities
+    }
+
+    /// Predicted reward of each arm, where the policy predicts one; 0 for unavailable arms.
+    pub fn means(&self) -> &[f64] {
+        &self.mean
+    }
+
+    /// Uncertainty of each prediction in units of the noise; 0 for unavailable arms.
+    pub fn widths(&self) -> &[f64] {
+        &self.width
+    }
+
+    /// The arms that could be chosen.
+    pub const fn available(&self) -> &ArmSet {
+        &self.available
+    }
+
+    /// The arm that the uniform number `u` in [0, 1) selects.
+    pub fn pick(&self, u: f64) -> Decision {
+        let mut above = 0.0;
+        let mut last = Decision { arm: 0, propensity: 0.0 };
+        for arm in &self.available {
+            let propensity = self.probabilities[arm];
+            if propensity > 0.0 {
+                last = Decision { arm, propensity };
+                above += propensity;
+                if u < above {
+                    break;
+                }
+            }
+        }
+        last
+    }
+
+    /// Clears everything for a decision over `available` among `arms` arms.
+    pub(crate) fn reset(&mut self, arms: usize, scratch: usize, available: ArmSet) {
+        self.available = available;
+        for buffer in [&mut self.probabilities, &mut self.mean, &mut self.width] {
+            buffer.clear();
+            buffer.resize(arms, 0.0);
+        }
+        if self.scratch.len() < scratch {
+            self.scratch.resize(scratch, 0.0);
+        }
+    }
+
+    /// The parts a rule works on: available arms, means, widths, probabilities.
+    pub(crate) fn parts(&mut self) -> (&ArmSet, &[f64], &[f64], &mut [f64]) {
+        (&self.available, &self.mean, &self.width, &mut self.probabilities)
+    }
+
+    /// Mixes in a uniform choice with probability `floor`.
+    pub(crate) fn apply_floor(&mut self, floor: f64) {
+        if floor > 0.0 {
+            let share = floor / self.available.len() as f64;
+            for arm in &self.available {
+                let p = &mut self.probabilities[arm];
+                *p = share + (1.0 - floor) * *p;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn impossible_arms_are_never_picked() {
+        let mut odds = Odds::new();
+        odds.reset(4, 0, ArmSet::all(4));
+        odds.probabilities.copy_from_slice(&[0.0, 0.5, 0.5, 0.0]);
+        assert_eq!(odds.pick(0.0).arm, 1);
+        assert_eq!(odds.pick(0.499).arm, 1);
+        assert_eq!(odds.pick(0.5).arm, 2);
+        // Rounding can leave the sum just below u: the last possible arm takes the rest.
+        assert_eq!(odds.pick(1.0), Decision { arm: 2, propensity: 0.5 });
+    }
+
+    #[test]
+    fn a_floor_reaches_available_arms_only() {
+        let mut odds = Odds::new();
+        odds.reset(3, 0, ArmSet::all(3).without(1));
+        odds.probabilities[0] = 1.0;
+        odds.apply_floor(0.5);
+        assert_eq!(odds.probabilities(), [0.75, 0.0, 0.25]);
+    }
+}
