@@ -38,8 +38,8 @@ impl Default for Config {
     }
 }
 
-/// The same settings, proven usable. Only [`Config::validate`] makes one.
-#[derive(Clone, Debug, PartialEq)]
+/// The same settings, proven usable: by [`Config::validate`], or the defaults.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Limits(Config);
 
 impl Limits {

@@ -4,12 +4,29 @@
 //! `decide` with an explicit `now`), plus a thin async shell (`run`) over a [`Clock`]. None of
 //! them knows what a failure is: the caller's `classify` function turns a result into a
 //! [`Verdict`].
+//!
+//! ```
+//! use consort_resilience::pipeline::{Call, Pipeline, Preset};
+//! use consort_resilience::Verdict;
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let pipeline = Pipeline::new("search", Preset::Search.config().validate()?);
+//! let outcome = pipeline
+//!     .run(Call::repeatable(), Verdict::of_result, async |attempt| {
+//!         if attempt.number == 1 { Err("connection reset") } else { Ok("3 hits") }
+//!     })
+//!     .await;
+//! assert_eq!(outcome.result, Ok("3 hits"));
+//! assert_eq!(outcome.report.attempts, 2);
+//! # Ok(()) }
+//! ```
 
 pub mod breaker;
 pub mod bulkhead;
 mod clock;
 mod config;
 mod error;
+pub mod pipeline;
 pub mod rate;
 pub mod retry;
 mod rng;

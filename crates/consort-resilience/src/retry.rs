@@ -116,5 +116,5 @@ impl Retry {
 
 /// Without a budget one is kept all the same, unused, so that switching it on finds it there.
 fn budget_limits(limits: &Limits) -> budget::Limits {
-    limits.budget().cloned().unwrap_or_else(budget::Limits::standard)
+    limits.budget().cloned().unwrap_or_default()
 }

@@ -361,6 +361,11 @@ fn bad_settings_are_named_with_their_range() {
 }
 
 #[test]
+fn defaults_are_valid() {
+    assert_eq!(Config::default().validate(), Ok(Limits::default()));
+}
+
+#[test]
 fn settings_read_as_people_write_them() {
     let text =
         r#"{"failure_rate": "off", "rest": "1m 30s", "rest_max": "1h", "window": {"time": "10s"}}"#;

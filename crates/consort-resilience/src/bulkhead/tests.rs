@@ -112,6 +112,11 @@ async fn wait_is_bounded() {
 }
 
 #[test]
+fn defaults_are_valid() {
+    assert_eq!(Config::default().validate(), Ok(Limits::default()));
+}
+
+#[test]
 fn bad_settings_are_named_with_their_range() {
     let error = Config { limit: 0, ..Config::default() }.validate().unwrap_err();
     assert_eq!(error.to_string(), "`bulkhead.limit` must be 1 to 100000, not 0");

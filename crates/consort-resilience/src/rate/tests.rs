@@ -109,6 +109,11 @@ fn memory_is_bounded_and_a_key_in_debt_is_never_forgotten() {
 }
 
 #[test]
+fn defaults_are_valid() {
+    assert_eq!(Config::default().validate(), Ok(Limits::default()));
+}
+
+#[test]
 fn bad_settings_are_named_with_their_range() {
     let said = |config: Config| config.validate().unwrap_err().to_string();
     assert_eq!(

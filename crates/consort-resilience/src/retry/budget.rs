@@ -32,16 +32,11 @@ impl Default for Config {
     }
 }
 
-/// The same settings, proven usable. Only [`Config::validate`] makes one.
-#[derive(Clone, Debug, PartialEq)]
+/// The same settings, proven usable: by [`Config::validate`], or the defaults.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Limits(Config);
 
 impl Limits {
-    /// The default settings; a test proves them.
-    pub(crate) fn standard() -> Self {
-        Limits(Config::default())
-    }
-
     /// The settings, for reading.
     pub fn config(&self) -> &Config {
         &self.0

@@ -62,11 +62,17 @@ impl Default for Config {
     }
 }
 
-/// The same settings, proven usable. Only [`Config::validate`] makes one.
+/// The same settings, proven usable: by [`Config::validate`], or the defaults.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
     config: Config,
     budget: Option<budget::Limits>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { config: Config::default(), budget: Some(budget::Limits::default()) }
+    }
 }
 
 impl Limits {
