@@ -1,0 +1,3 @@
+//! Tests of the journals from outside: the conformance suite, and what SQLite adds to it.
+
+mod memory;
