@@ -8,6 +8,8 @@
 //! | to | see |
 //! |---|---|
 //! | decide and learn with linear models | [`linucb`], [`linear_thompson`], [`squarecb`], [`epsilon_greedy`], [`Rule`] |
+//! | build contexts from named facts | [`features`] |
+//! | see why an arm was preferred | [`Agent::explain`] |
 //! | store and restore what was learned | [`codec`] |
 //!
 //! ```
@@ -37,6 +39,8 @@ mod agent;
 mod arms;
 pub mod codec;
 mod error;
+mod explain;
+pub mod features;
 pub mod linear;
 mod model;
 mod odds;
@@ -47,6 +51,7 @@ mod special;
 pub use agent::{Agent, Exploration, Policy, epsilon_greedy, linear_thompson, linucb, squarecb};
 pub use arms::{ArmSet, MAX_ARMS};
 pub use error::{CannotMerge, Corrupt, InvalidConfig, Refused};
+pub use explain::{ArmExplanation, Explain, Explanation, Part};
 pub use model::{Example, MAX_DIM, MAX_FEATURE, Model, Persist, Scores};
 pub use odds::{Decision, Odds};
 pub use rule::{Rule, Ties};

@@ -23,9 +23,8 @@ fn solve(mut m: Vec<Vec<f64>>, mut b: Vec<f64>) -> Vec<f64> {
         b.swap(i, pivot);
         for row in i + 1..n {
             let factor = m[row][i] / m[i][i];
-            for col in i..n {
-                m[row][col] -= factor * m[i][col];
-            }
+            let above = m[i].clone();
+            m[row].iter_mut().zip(above).skip(i).for_each(|(cell, a)| *cell -= factor * a);
             b[row] -= factor * b[i];
         }
     }
