@@ -10,6 +10,7 @@
 //! | decide and learn with linear models | [`linucb`], [`linear_thompson`], [`squarecb`], [`epsilon_greedy`], [`Rule`] |
 //! | build contexts from named facts | [`features`] |
 //! | see why an arm was preferred | [`Agent::explain`] |
+//! | learn from a log exactly once | [`learner`] |
 //! | store and restore what was learned | [`codec`] |
 //!
 //! ```
@@ -41,6 +42,7 @@ pub mod codec;
 mod error;
 mod explain;
 pub mod features;
+pub mod learner;
 pub mod linear;
 mod model;
 mod odds;
