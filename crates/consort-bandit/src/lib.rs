@@ -10,6 +10,7 @@
 //! | decide and learn with linear models | [`linucb`], [`linear_thompson`], [`squarecb`], [`epsilon_greedy`], [`Rule`] |
 //! | build contexts from named facts | [`features`] |
 //! | see why an arm was preferred | [`Agent::explain`] |
+//! | evaluate a policy on another's log | [`ope`] |
 //! | learn from a log exactly once | [`learner`] |
 //! | store and restore what was learned | [`codec`] |
 //!
@@ -46,6 +47,7 @@ pub mod learner;
 pub mod linear;
 mod model;
 mod odds;
+pub mod ope;
 pub mod rng;
 mod rule;
 mod special;

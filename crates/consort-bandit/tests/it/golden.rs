@@ -1,8 +1,11 @@
 //! Traces and losses that other implementations published.
 
+use std::collections::HashMap;
+
 use consort_bandit::{
     Agent, ArmSet, Example, Exploration, Odds, Policy, Rule, Ties,
     linear::{self, Ridge},
+    ope::{Estimator, Log, Row},
     rng::Draw,
 };
 
@@ -63,5 +66,43 @@ fn the_four_policies_lose_no_more_than_published_on_wine() {
             .sum::<f64>()
             / 10.0;
         assert!(mean <= bound, "{rule:?}: {mean}");
+    }
+}
+
+#[test]
+fn estimates_agree_with_the_open_bandit_pipeline() {
+    let mut log = Log::new(5).unwrap();
+    for cells in numbers("golden_ope_input.csv") {
+        log.push(&Row {
+            reward: cells[0],
+            arm: cells[1] as usize,
+            propensity: cells[2],
+            target: &cells[3..8],
+            predicted: &cells[8..13],
+            logging: &[],
+        })
+        .unwrap();
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/golden_ope_expected.json");
+    let expected: HashMap<String, f64> =
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(expected.len(), 15);
+    for (name, exact) in expected {
+        let (kind, parameter) = name.trim_end_matches(')').split_once('(').unwrap_or((&name, "0"));
+        let parameter: f64 = parameter.parse().unwrap();
+        let estimator = match kind {
+            "IPS" => Estimator::Ips,
+            "SNIPS" => Estimator::Snips,
+            "DM" => Estimator::Dm,
+            "DR" => Estimator::Dr,
+            "SNDR" => Estimator::SnDr,
+            "SwitchDR" => Estimator::SwitchDr(parameter),
+            "DRos" => Estimator::DrOs(parameter),
+            "CIPS" => Estimator::Clipped(parameter),
+            "SGIPS" => Estimator::SubGaussian(parameter),
+            other => unreachable!("{other}"),
+        };
+        let found = log.estimate(estimator).unwrap().value;
+        assert!((found / exact - 1.0).abs() <= 1e-12, "{name}: {found} {exact}");
     }
 }
