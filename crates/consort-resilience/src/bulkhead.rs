@@ -169,10 +169,36 @@ impl Bulkhead {
 
     /// Takes new limits; calls under way and waiting calls stay.
     pub fn reconfigure(&self, limits: &Limits) {
-        let Config { limit, queue, max_wait } = limits.0;
-        self.max_wait.store(crate::clock::nanos(max_wait), Ordering::Relaxed);
-        let woken = lock(&self.slots).resize(limit, queue);
+        self.set_limit(limits.0.limit);
+        self.set_queue(limits);
+    }
+
+    /// Takes new limits for the queue alone.
+    pub(crate) fn set_queue(&self, limits: &Limits) {
+        self.max_wait.store(crate::clock::nanos(limits.0.max_wait), Ordering::Relaxed);
+        lock(&self.slots).set_queue(limits.0.queue);
+    }
+
+    /// Changes the number of slots alone; what [`adaptive`](crate::adaptive) calls.
+    pub fn set_limit(&self, limit: u32) {
+        let woken = lock(&self.slots).set_limit(limit.max(1));
         woken.into_iter().for_each(Waker::wake);
+    }
+
+    /// Calls under way.
+    pub fn taken(&self) -> u32 {
+        lock(&self.slots).taken()
+    }
+
+    /// True when a newcomer would have to wait.
+    pub(crate) fn is_busy(&self) -> bool {
+        let slots = lock(&self.slots);
+        slots.taken() >= slots.limit() || slots.waiting() > 0
+    }
+
+    /// True when somebody waits.
+    pub(crate) fn has_queue(&self) -> bool {
+        lock(&self.slots).waiting() > 0
     }
 
     /// Slots and queue at this moment.

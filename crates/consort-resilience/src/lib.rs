@@ -21,15 +21,18 @@
 //! # Ok(()) }
 //! ```
 
+pub mod adaptive;
 pub mod breaker;
 pub mod bulkhead;
 mod clock;
 mod config;
 mod error;
+pub mod hedge;
 pub mod pipeline;
 pub mod rate;
 pub mod retry;
 mod rng;
+pub mod shed;
 mod shield;
 mod sync;
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod config;
 mod describe;
 mod event;
 mod preset;
+mod run;
 #[cfg(test)]
 mod tests;
 
@@ -20,12 +21,15 @@ pub use describe::{Description, Line};
 pub use event::{Event, Observer, What};
 pub use preset::Preset;
 
+use crate::adaptive::Adaptive;
 use crate::breaker::{self, Breaker};
 use crate::bulkhead::{self, Bulkhead};
 use crate::clock::{Clock, TokioClock, nanos};
+use crate::hedge::Hedge;
 use crate::rate::RateLimit;
 use crate::retry::Retry;
 use crate::rng::Rng;
+use crate::shed::Shed;
 use crate::shield::shielded;
 use crate::sync::{AtomicU32, AtomicU64, Mutex, Ordering, lock};
 use crate::verdict::Verdict;
@@ -61,9 +65,12 @@ struct Inner {
     on: AtomicU32,
     deadline: AtomicU64,
     attempt_timeout: AtomicU64,
+    shed: Shed,
     retry: Retry,
+    hedge: Hedge,
     breaker: Breaker,
     rate: RateLimit,
+    adaptive: Adaptive,
     bulkhead: Bulkhead,
     /// Written by `reconfigure`, read by `describe`; no call takes this lock.
     limits: Mutex<Limits>,
@@ -93,13 +100,16 @@ impl Pipeline {
         let now = env.clock.now();
         let rng = Rng::seeded(env.seed ^ fnv1a(callee));
         let callee: Arc<str> = callee.into();
-        let mut breaker = Breaker::new(limits.breaker_or_default(), rng.split(), now);
+        let mut breaker =
+            Breaker::new(limits.breaker.clone().unwrap_or_default(), rng.split(), now);
         if let Some(observer) = env.observer.clone() {
             let callee = callee.clone();
             breaker = breaker.on_move(move |moved| {
                 observer.observe(&Event { callee: &callee, what: What::BreakerMoved(*moved) });
             });
         }
+        let bulkhead = limits.bulkhead.clone().unwrap_or_default();
+        let slots = bulkhead.config().limit;
         let inner = Inner {
             callee,
             clock: env.clock,
@@ -107,12 +117,18 @@ impl Pipeline {
             on: AtomicU32::new(limits.guards().0),
             deadline: AtomicU64::new(limits.deadline.map_or(0, nanos)),
             attempt_timeout: AtomicU64::new(limits.attempt_timeout.map_or(0, nanos)),
-            retry: Retry::new(limits.retry_or_default(), rng.split(), now),
+            shed: Shed::new(&limits.shed.clone().unwrap_or_default(), now),
+            retry: Retry::new(limits.retry.clone().unwrap_or_default(), rng.split(), now),
+            hedge: Hedge::new(limits.hedge.clone().unwrap_or_default(), now),
             breaker,
-            rate: RateLimit::new(&limits.rate_or_default(), now),
-            bulkhead: Bulkhead::new(&limits.bulkhead_or_default()),
+            rate: RateLimit::new(&limits.rate.clone().unwrap_or_default(), now),
+            adaptive: Adaptive::new(limits.adaptive.clone().unwrap_or_default(), slots),
+            bulkhead: Bulkhead::new(&bulkhead),
             limits: Mutex::new(limits),
         };
+        let limits = lock(&inner.limits);
+        inner.set_slots(&limits);
+        drop(limits);
         Pipeline { inner: Arc::new(inner) }
     }
 
@@ -138,7 +154,7 @@ impl Pipeline {
         classify: impl Fn(&Result<T, E>) -> Verdict,
         work: impl Fn(Attempt) -> F,
     ) -> Outcome<T, E> {
-        attempt::run(&self.inner, call, classify, work).await
+        run::run(&self.inner, call, classify, work).await
     }
 
     /// The callee's name.
@@ -163,6 +179,15 @@ impl Pipeline {
         let inner = &*self.inner;
         // Held to the end, so that two changes at once cannot be mixed.
         let mut current = lock(&inner.limits);
+        if let Some(shed) = &limits.shed {
+            inner.shed.reconfigure(shed);
+        }
+        if let Some(hedge) = &limits.hedge {
+            inner.hedge.reconfigure(hedge.clone());
+        }
+        if let Some(adaptive) = &limits.adaptive {
+            inner.adaptive.reconfigure(adaptive.clone());
+        }
         if let Some(retry) = &limits.retry {
             inner.retry.reconfigure(retry.clone());
         }
@@ -172,9 +197,7 @@ impl Pipeline {
         if let Some(rate) = &limits.rate {
             inner.rate.reconfigure(rate);
         }
-        if let Some(bulkhead) = &limits.bulkhead {
-            inner.bulkhead.reconfigure(bulkhead);
-        }
+        inner.set_slots(&limits);
         inner.deadline.store(limits.deadline.map_or(0, nanos), Ordering::Relaxed);
         inner.attempt_timeout.store(limits.attempt_timeout.map_or(0, nanos), Ordering::Relaxed);
         inner.on.store(limits.guards().0, Ordering::Relaxed);
@@ -202,6 +225,15 @@ impl Pipeline {
 impl Inner {
     fn guards(&self) -> Guards {
         Guards(self.on.load(Ordering::Relaxed))
+    }
+
+    /// The limit of the bulkhead is its own, or what `adaptive` has found.
+    fn set_slots(&self, limits: &Limits) {
+        let Some(bulkhead) = &limits.bulkhead else { return };
+        self.bulkhead.reconfigure(bulkhead);
+        if limits.adaptive.is_some() {
+            self.bulkhead.set_limit(self.adaptive.limit());
+        }
     }
 
     fn tell(&self, what: What) {

@@ -106,12 +106,15 @@ impl<W> Slots<W> {
         self.grant()
     }
 
-    /// Takes new limits. Slots above a lowered limit close as they come back; callers beyond a
-    /// shortened queue keep their place.
-    pub(crate) fn resize(&mut self, limit: u32, queue_limit: u32) -> Vec<W> {
+    /// Slots above a lowered limit close as they come back.
+    pub(crate) fn set_limit(&mut self, limit: u32) -> Vec<W> {
         self.limit = limit;
-        self.queue_limit = queue_limit;
         std::iter::from_fn(|| self.grant()).collect()
+    }
+
+    /// Callers beyond a shortened queue keep their place.
+    pub(crate) fn set_queue(&mut self, queue_limit: u32) {
+        self.queue_limit = queue_limit;
     }
 
     fn grant(&mut self) -> Option<W> {

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::shed::Priority;
+
 /// What the pipeline needs to know about one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Call {
@@ -14,17 +16,19 @@ pub struct Call {
     pub deadline: Option<Instant>,
     /// Tokens each attempt takes from the rate limit.
     pub tokens: u32,
+    /// What is refused first under overload.
+    pub priority: Priority,
 }
 
 impl Call {
     /// A call that may be made more than once: a read, or one with an idempotency key.
     pub const fn repeatable() -> Self {
-        Call { repeatable: true, deadline: None, tokens: 1 }
+        Call { repeatable: true, ..Call::once() }
     }
 
     /// A call that must reach the callee at most once.
     pub const fn once() -> Self {
-        Call { repeatable: false, deadline: None, tokens: 1 }
+        Call { repeatable: false, deadline: None, tokens: 1, priority: Priority::Normal }
     }
 
     /// The same call with the caller's own deadline.
@@ -38,6 +42,12 @@ impl Call {
     pub const fn tokens(self, tokens: u32) -> Self {
         Call { tokens, ..self }
     }
+
+    /// The same call at another priority.
+    #[must_use]
+    pub const fn priority(self, priority: Priority) -> Self {
+        Call { priority, ..self }
+    }
 }
 
 /// What the work is told about the attempt it makes.
@@ -45,6 +55,8 @@ impl Call {
 pub struct Attempt {
     /// From 1.
     pub number: u32,
+    /// True for a second call that races a slow first one.
+    pub hedge: bool,
     /// When this attempt will be dropped, so that it can tell the callee.
     pub deadline: Option<Instant>,
 }
@@ -53,14 +65,20 @@ pub struct Attempt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Guard {
+    /// Refuses under overload what would be served too late.
+    Shed,
     /// Bounds the whole call, pauses and queues included.
     Deadline,
     /// Makes the call again.
     Retry,
+    /// Sends a second call when the first takes longer than most.
+    Hedge,
     /// Stops calling a callee that fails.
     Breaker,
     /// Keeps to what the callee allows per time.
     Rate,
+    /// Finds how many calls at once the callee can take, for the bulkhead.
+    Adaptive,
     /// Bounds the calls under way.
     Bulkhead,
     /// Bounds one attempt.
@@ -69,11 +87,14 @@ pub enum Guard {
 
 impl Guard {
     /// All guards, outermost first.
-    pub const ALL: [Guard; 6] = [
+    pub const ALL: [Guard; 9] = [
+        Guard::Shed,
         Guard::Deadline,
         Guard::Retry,
+        Guard::Hedge,
         Guard::Breaker,
         Guard::Rate,
+        Guard::Adaptive,
         Guard::Bulkhead,
         Guard::AttemptTimeout,
     ];
@@ -81,10 +102,13 @@ impl Guard {
     /// The name used in files, events, results and metrics.
     pub const fn name(self) -> &'static str {
         match self {
+            Guard::Shed => "shed",
             Guard::Deadline => "deadline",
             Guard::Retry => "retry",
+            Guard::Hedge => "hedge",
             Guard::Breaker => "breaker",
             Guard::Rate => "rate",
+            Guard::Adaptive => "adaptive",
             Guard::Bulkhead => "bulkhead",
             Guard::AttemptTimeout => "attempt_timeout",
         }
@@ -138,6 +162,8 @@ pub enum Why {
     Full,
     /// No slot came free in time.
     WaitedTooLong,
+    /// There is more work than can be done in time, and this was the part to leave out.
+    Overloaded,
     /// The time is up.
     TimedOut,
 }
@@ -151,6 +177,7 @@ impl Why {
             Why::RateLimited => "rate_limited",
             Why::Full => "full",
             Why::WaitedTooLong => "waited_too_long",
+            Why::Overloaded => "overloaded",
             Why::TimedOut => "timed_out",
         }
     }

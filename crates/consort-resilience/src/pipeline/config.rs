@@ -7,25 +7,34 @@ use serde_json::Value;
 
 use super::call::{Guard, Guards};
 use crate::config::{InvalidConfig, contradiction, human_or_off, off, within};
-use crate::{breaker, bulkhead, rate, retry};
+use crate::{adaptive, breaker, bulkhead, hedge, rate, retry, shed};
 
 /// The guards of one callee, as written in a file. Each can be `"off"`; a missing one has its
 /// default. Holds what the user said; checks nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// Default off. Needs the bulkhead, whose queue it watches.
+    #[serde(with = "off")]
+    pub shed: Option<shed::Config>,
     /// The whole call, pauses and queues included. 1 ms to 24 h or off, default 30 s.
     #[serde(with = "human_or_off")]
     pub deadline: Option<Duration>,
     /// Default on.
     #[serde(with = "off")]
     pub retry: Option<retry::Config>,
+    /// Default off: it costs extra calls.
+    #[serde(with = "off")]
+    pub hedge: Option<hedge::Config>,
     /// Default on.
     #[serde(with = "off")]
     pub breaker: Option<breaker::Config>,
     /// Default off: only the callee knows what it allows.
     #[serde(with = "off")]
     pub rate: Option<rate::Config>,
+    /// Default off. Needs the bulkhead, whose limit it moves.
+    #[serde(with = "off")]
+    pub adaptive: Option<adaptive::Config>,
     /// Default on.
     #[serde(with = "off")]
     pub bulkhead: Option<bulkhead::Config>,
@@ -37,10 +46,13 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Config {
+            shed: None,
             deadline: Some(Duration::from_secs(30)),
             retry: Some(retry::Config::default()),
+            hedge: None,
             breaker: Some(breaker::Config::default()),
             rate: None,
+            adaptive: None,
             bulkhead: Some(bulkhead::Config::default()),
             attempt_timeout: Some(Duration::from_secs(10)),
         }
@@ -50,10 +62,13 @@ impl Default for Config {
 /// The same settings, proven usable. Only [`Config::validate`] makes one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
+    pub(crate) shed: Option<shed::Limits>,
     pub(crate) deadline: Option<Duration>,
     pub(crate) retry: Option<retry::Limits>,
+    pub(crate) hedge: Option<hedge::Limits>,
     pub(crate) breaker: Option<breaker::Limits>,
     pub(crate) rate: Option<rate::Limits>,
+    pub(crate) adaptive: Option<adaptive::Limits>,
     pub(crate) bulkhead: Option<bulkhead::Limits>,
     pub(crate) attempt_timeout: Option<Duration>,
 }
@@ -62,38 +77,28 @@ impl Limits {
     /// The settings, for reading, changing and writing back.
     pub fn config(&self) -> Config {
         Config {
+            shed: self.shed.as_ref().map(|limits| limits.config().clone()),
             deadline: self.deadline,
             retry: self.retry.as_ref().map(|limits| limits.config().clone()),
+            hedge: self.hedge.as_ref().map(|limits| limits.config().clone()),
             breaker: self.breaker.as_ref().map(|limits| limits.config().clone()),
             rate: self.rate.as_ref().map(|limits| limits.config().clone()),
+            adaptive: self.adaptive.as_ref().map(|limits| limits.config().clone()),
             bulkhead: self.bulkhead.as_ref().map(|limits| limits.config().clone()),
             attempt_timeout: self.attempt_timeout,
         }
     }
 
-    pub(crate) fn retry_or_default(&self) -> retry::Limits {
-        self.retry.clone().unwrap_or_default()
-    }
-
-    pub(crate) fn breaker_or_default(&self) -> breaker::Limits {
-        self.breaker.clone().unwrap_or_default()
-    }
-
-    pub(crate) fn rate_or_default(&self) -> rate::Limits {
-        self.rate.clone().unwrap_or_default()
-    }
-
-    pub(crate) fn bulkhead_or_default(&self) -> bulkhead::Limits {
-        self.bulkhead.clone().unwrap_or_default()
-    }
-
     /// The guards that are on.
     pub fn guards(&self) -> Guards {
         let on = [
+            (Guard::Shed, self.shed.is_some()),
             (Guard::Deadline, self.deadline.is_some()),
             (Guard::Retry, self.retry.is_some()),
+            (Guard::Hedge, self.hedge.is_some()),
             (Guard::Breaker, self.breaker.is_some()),
             (Guard::Rate, self.rate.is_some()),
+            (Guard::Adaptive, self.adaptive.is_some()),
             (Guard::Bulkhead, self.bulkhead.is_some()),
             (Guard::AttemptTimeout, self.attempt_timeout.is_some()),
         ];
@@ -104,10 +109,13 @@ impl Limits {
 impl Config {
     /// All guards off: calls go straight through.
     pub const OFF: Config = Config {
+        shed: None,
         deadline: None,
         retry: None,
+        hedge: None,
         breaker: None,
         rate: None,
+        adaptive: None,
         bulkhead: None,
         attempt_timeout: None,
     };
@@ -140,11 +148,20 @@ impl Config {
                 return Err(contradiction("attempt_timeout", "must not be longer than `deadline`"));
             }
         }
+        let needs = [("shed", self.shed.is_some()), ("adaptive", self.adaptive.is_some())];
+        for (key, on) in needs {
+            if on && self.bulkhead.is_none() {
+                return Err(contradiction(key, "needs `bulkhead`"));
+            }
+        }
         Ok(Limits {
+            shed: self.shed.map(shed::Config::validate).transpose()?,
             deadline: self.deadline,
             retry: self.retry.map(retry::Config::validate).transpose()?,
+            hedge: self.hedge.map(hedge::Config::validate).transpose()?,
             breaker: self.breaker.map(breaker::Config::validate).transpose()?,
             rate: self.rate.map(rate::Config::validate).transpose()?,
+            adaptive: self.adaptive.map(adaptive::Config::validate).transpose()?,
             bulkhead: self.bulkhead.map(bulkhead::Config::validate).transpose()?,
             attempt_timeout: self.attempt_timeout,
         })

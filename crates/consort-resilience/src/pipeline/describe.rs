@@ -34,12 +34,17 @@ impl Guard {
     /// Why the guard stands where it stands.
     pub const fn why_here(self) -> &'static str {
         match self {
+            Guard::Shed => "refuses before a doomed call spends time or a retry",
             Guard::Deadline => "bounds everything below it, pauses and queues included",
             Guard::Retry => "never repeats a refusal by a guard below it",
+            Guard::Hedge => {
+                "inside retry, so that a retry may be hedged and a hedge is never retried"
+            }
             Guard::Breaker => {
                 "inside retry, so that every attempt is counted; refuses before any wait"
             }
             Guard::Rate => "below the breaker, so that refused calls cost no tokens",
+            Guard::Adaptive => "sets the limit of the bulkhead below it",
             Guard::Bulkhead => {
                 "after all that could still refuse, so that slots are only held by calls"
             }
@@ -77,6 +82,21 @@ fn settings(guard: Guard, limits: &Limits) -> String {
     match guard {
         Guard::Deadline => time(limits.deadline),
         Guard::AttemptTimeout => time(limits.attempt_timeout),
+        Guard::Shed => limits.shed.as_ref().map_or_else(String::new, |limits| {
+            let c = limits.config();
+            format!("waits {}, {} at most", c.target.shown(), c.interval.shown())
+        }),
+        Guard::Hedge => limits.hedge.as_ref().map_or_else(String::new, |limits| {
+            let c = limits.config();
+            let (low, high) = (c.min_delay.shown(), c.max_delay.shown());
+            let (share, ratio) = (c.percentile * 100.0, c.ratio * 100.0);
+            format!("after {share}% of calls, {low} to {high}, {ratio}% of calls at most")
+        }),
+        Guard::Adaptive => limits.adaptive.as_ref().map_or_else(String::new, |limits| {
+            let c = limits.config();
+            let latency = c.latency.map_or(format!("{}x unpressed", c.tolerance), |l| l.shown());
+            format!("{} to {} at once, slow is {latency}", c.min, c.max)
+        }),
         Guard::Retry => limits.retry.as_ref().map(|l| of_retry(l.config())).unwrap_or_default(),
         Guard::Breaker => {
             limits.breaker.as_ref().map(|l| of_breaker(l.config())).unwrap_or_default()

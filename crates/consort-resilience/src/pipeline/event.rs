@@ -51,6 +51,16 @@ pub enum What {
         /// How long the attempt had run.
         after: Duration,
     },
+    /// A second call was sent because the first takes longer than most.
+    Hedged {
+        /// How long the first had run.
+        after: Duration,
+    },
+    /// The number of calls that may be under way has changed.
+    LimitMoved {
+        /// The new number.
+        to: u32,
+    },
     /// A call had to wait for a guard.
     Waited {
         /// The guard.
@@ -69,6 +79,8 @@ impl What {
             What::RetriesStopped { .. } => "retries_stopped",
             What::Refused { .. } => "refused",
             What::TimedOut { .. } => "timed_out",
+            What::Hedged { .. } => "hedged",
+            What::LimitMoved { .. } => "limit_moved",
             What::Waited { .. } => "waited",
         }
     }

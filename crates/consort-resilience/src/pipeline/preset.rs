@@ -43,9 +43,9 @@ impl Preset {
                     probe_timeout: secs(120),
                     ..breaker::Config::default()
                 }),
-                rate: None,
                 bulkhead: Some(bulkhead::Config { limit: 16, queue: 128, max_wait: secs(20) }),
                 attempt_timeout: Some(secs(60)),
+                ..Config::OFF
             },
             Preset::Search => Config {
                 deadline: Some(secs(10)),
@@ -56,9 +56,9 @@ impl Preset {
                     ..retry::Config::default()
                 }),
                 breaker: Some(breaker::Config { rest: secs(5), ..breaker::Config::default() }),
-                rate: None,
                 bulkhead: Some(bulkhead::Config { limit: 32, queue: 64, max_wait: millis(500) }),
                 attempt_timeout: Some(secs(3)),
+                ..Config::OFF
             },
             Preset::MediaSite => Config {
                 deadline: Some(secs(60)),
@@ -77,19 +77,19 @@ impl Preset {
                 rate: Some(rate::Config { tokens: 2, per: secs(1), burst: 4, max_wait: secs(10) }),
                 bulkhead: Some(bulkhead::Config { limit: 4, queue: 32, max_wait: secs(20) }),
                 attempt_timeout: Some(secs(15)),
+                ..Config::OFF
             },
             Preset::LocalTool => Config {
                 deadline: Some(secs(300)),
-                retry: None,
                 breaker: Some(breaker::Config {
                     failure_rate: None,
                     rest: secs(1),
                     rest_max: secs(30),
                     ..breaker::Config::default()
                 }),
-                rate: None,
                 bulkhead: Some(bulkhead::Config { limit: 4, queue: 64, max_wait: secs(60) }),
                 attempt_timeout: Some(secs(120)),
+                ..Config::OFF
             },
         }
     }

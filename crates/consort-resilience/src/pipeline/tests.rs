@@ -1,14 +1,15 @@
 //! Claims about the pipeline: order, what counts, what is refused, what is told.
 
+mod data;
+mod load;
+
 use std::future::pending;
 use std::sync::atomic::AtomicUsize;
-
-use serde_json::json;
 
 use super::*;
 use crate::breaker::State;
 use crate::retry::{Jitter, Stop};
-use crate::{rate, retry};
+use crate::{adaptive, hedge, rate, retry, shed};
 
 fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
@@ -30,9 +31,9 @@ fn config() -> Config {
             rest_jitter: 0.0,
             ..breaker::Config::default()
         }),
-        rate: None,
         bulkhead: Some(bulkhead::Config { limit: 2, queue: 2, max_wait: ms(1_000) }),
         attempt_timeout: Some(ms(500)),
+        ..Config::OFF
     }
 }
 
@@ -90,15 +91,24 @@ fn stopped<T: fmt::Debug, E: fmt::Debug>(outcome: Outcome<T, E>) -> (Guard, Why)
 
 #[test]
 fn guards_stand_in_one_visible_order() {
-    let all = Config { rate: Some(rate::Config::default()), ..config() };
+    let all = Config {
+        shed: Some(shed::Config::default()),
+        hedge: Some(hedge::Config::default()),
+        rate: Some(rate::Config::default()),
+        adaptive: Some(adaptive::Config::default()),
+        ..config()
+    };
     let pipeline = Pipeline::new("openai", all.validate().unwrap());
     assert_eq!(
         pipeline.describe().to_string(),
         "openai
+  shed             waits 20ms, 500ms at most
   deadline         5s
   retry            3 attempts, 100ms to 10s, no jitter, budget 20% + 1/s
+  hedge            after 95% of calls, 10ms to 2s, 10% of calls at most
   breaker          opens at 3 failures in a row; rests 10s to 1m
   rate             10 per 1s, burst 10, wait 0s
+  adaptive         1 to 200 at once, slow is 2x unpressed
   bulkhead         2 at once, 2 waiting up to 1s
   attempt_timeout  500ms"
     );
@@ -328,50 +338,6 @@ async fn clones_share_their_guards_and_callees_do_not() {
     let _ = one.fail().await;
     assert_eq!(same.breaker().state(), State::Open);
     assert_eq!(other.state(), State::Closed);
-}
-
-#[test]
-fn presets_and_defaults_are_valid() {
-    Config::default().validate().unwrap();
-    for preset in Preset::ALL {
-        let config = preset.config();
-        config.clone().validate().unwrap_or_else(|error| panic!("{preset:?}: {error}"));
-        let back = config.with_overrides(&json!({})).unwrap();
-        assert_eq!(back, config, "{preset:?} survives being written and read");
-    }
-}
-
-#[test]
-fn overrides_change_what_they_name_and_nothing_else() {
-    let base = Preset::ModelProvider.config();
-    let changed = base
-        .with_overrides(&json!({
-            "deadline": "45s",
-            "rate": {"tokens": 100, "per": "1m"},
-            "bulkhead": "off",
-            "breaker": {"rest": "1s", "window": {"calls": 50}},
-        }))
-        .unwrap();
-    assert_eq!(changed.deadline, Some(ms(45_000)));
-    assert_eq!(changed.rate.map(|rate| rate.tokens), Some(100));
-    assert_eq!(changed.bulkhead, None);
-    let (breaker, before) = (changed.breaker.unwrap(), base.breaker.clone().unwrap());
-    assert_eq!(breaker.window, breaker::Window::Calls(50));
-    assert_eq!(breaker, breaker::Config { rest: ms(1_000), window: breaker.window, ..before });
-    assert_eq!(changed.retry, base.retry);
-}
-
-#[test]
-fn unknown_keys_and_bad_values_are_named() {
-    let said = |over| Config::default().with_overrides(&over).unwrap_err().to_string();
-    assert!(said(json!({"breakr": {}})).contains("unknown field `breakr`"));
-    assert!(said(json!({"breaker": {"rests": "1s"}})).contains("unknown field `rests`"));
-    assert!(said(json!({"deadline": "soon"})).contains("such as \"250ms\""));
-    let long = Config { attempt_timeout: Some(ms(60_000)), ..Config::default() };
-    assert_eq!(
-        long.validate().unwrap_err().to_string(),
-        "`attempt_timeout` must not be longer than `deadline`"
-    );
 }
 
 impl Watched {

@@ -1,0 +1,71 @@
+//! Two futures of the same kind, the second started late: the first good answer wins.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use crate::clock::Clock;
+
+/// Polls `first`; from `at` on also what `second` makes, if it makes one. The first answer that is
+/// `good` wins; before `second` is started any answer wins; of two bad ones the later.
+///
+/// Only a second call is boxed: the common case allocates nothing.
+pub(crate) async fn race<F: Future>(
+    clock: &dyn Clock,
+    at: Instant,
+    first: F,
+    second: impl FnOnce() -> Option<F>,
+    good: impl Fn(&F::Output) -> bool,
+) -> F::Output {
+    let mut first = pin!(first);
+    let mut alarm = pin!(None);
+    let alone = std::future::poll_fn(|cx| {
+        if let Poll::Ready(output) = first.as_mut().poll(cx) {
+            return Poll::Ready(Some(output));
+        }
+        // The alarm is set only once the call has had to wait.
+        if alarm.is_none() {
+            alarm.set(Some(clock.sleep_until(at)));
+        }
+        match alarm.as_mut().as_pin_mut() {
+            Some(alarm) => alarm.poll(cx).map(|()| None),
+            None => Poll::Pending,
+        }
+    });
+    if let Some(output) = alone.await {
+        return output;
+    }
+    let Some(second) = second() else { return first.await };
+    let mut second = Some(Box::pin(second));
+    let mut first = Some(first);
+    std::future::poll_fn(move |cx| {
+        for turn in [poll_slot(&mut first, cx), poll_slot(&mut second, cx)] {
+            if let Some(output) = turn
+                && (good(&output) || (first.is_none() && second.is_none()))
+            {
+                return Poll::Ready(output);
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Polls a future that may have ended; empties its slot when it ends.
+fn poll_slot<P>(
+    slot: &mut Option<Pin<P>>,
+    cx: &mut Context<'_>,
+) -> Option<<P::Target as Future>::Output>
+where
+    P: std::ops::DerefMut,
+    P::Target: Future,
+{
+    match slot.as_mut()?.as_mut().poll(cx) {
+        Poll::Ready(output) => {
+            *slot = None;
+            Some(output)
+        }
+        Poll::Pending => None,
+    }
+}
