@@ -65,13 +65,11 @@ macro_rules! categories {
             pub const fn facts(self) -> Facts {
                 match self {
                     $( Self::$variant => {
-                        #[expect(unused_mut, reason = "rows without flags")]
-                        let mut facts = Facts {
+                        let none = Facts {
                             name: $name, transient: false, severity: Severity::$severity, http: $http,
                             exit: $exit, slo: false, breaker: false, reward: false, remedy: $remedy,
                         };
-                        $( facts.$flag = true; )*
-                        facts
+                        Facts { $( $flag: true, )* ..none }
                     } )+
                 }
             }
@@ -199,7 +197,8 @@ mod tests {
     #[test]
     fn failures_that_say_nothing_about_the_arm_are_not_charged_to_it() {
         use Category::*;
-        for c in [CircuitOpen, Overloaded, QuotaExceeded, DeadlineExceeded, Cancelled, RateLimited] {
+        for c in [CircuitOpen, Overloaded, QuotaExceeded, DeadlineExceeded, Cancelled, RateLimited]
+        {
             assert!(!c.facts().reward, "{c}");
             assert!(!c.facts().breaker, "{c}");
         }

@@ -7,9 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{
-    Descriptor, Effect, Name, RequestId, StepError, StepResult, TenantId, time::Deadline,
-};
+use crate::{Descriptor, Effect, Name, RequestId, StepError, StepResult, TenantId, time::Deadline};
 
 /// A guard that did something: the same name in the result, the journal and the metrics.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -184,7 +184,8 @@ impl TraceId {
     /// [`InvalidId`] when the text is not 32 hex digits or all of them are zero.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         let rule = "32 hex digits, not all zero";
-        let refused = || InvalidId { what: "trace id", value: text.chars().take(80).collect(), rule };
+        let refused =
+            || InvalidId { what: "trace id", value: text.chars().take(80).collect(), rule };
         if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(refused());
         }

@@ -58,7 +58,9 @@ pub enum Outcome<T> {
 }
 
 /// The name of a way to end, failure included; used in journals, metrics and lists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// All that was promised.
@@ -188,7 +190,8 @@ impl<T> Outcome<T> {
             Self::Succeeded { value } => Ok((value, Vec::new())),
             Self::Degraded { value, losses } => Ok((value, losses)),
             Self::Uncertain { doubt, .. } => {
-                Err(StepError::new(Category::DependencyUncertain, "may or may not have happened").cause(doubt))
+                Err(StepError::new(Category::DependencyUncertain, "may or may not have happened")
+                    .cause(doubt))
             }
             Self::Skipped { reason } => {
                 Err(StepError::new(Category::DependencySkipped, "was skipped").cause(reason))

@@ -12,6 +12,9 @@ pub const FIELD_LIMIT: usize = 64 * 1024;
 /// The JSON that is left after that must not be longer than this many bytes.
 pub const INLINE_LIMIT: usize = 1024 * 1024;
 
+/// JSON that is nested deeper than this is refused: not every reader can read it back.
+pub const DEPTH_LIMIT: usize = 100;
+
 /// Marks a field whose text was moved to the blob store.
 const MARK: &str = "$consort:text";
 
@@ -86,6 +89,10 @@ pub fn join<E>(
 ///
 /// `payload_too_large`, naming the largest field.
 pub fn check_size(value: &Value) -> Result<(), StepError> {
+    if nested_deeper(value, DEPTH_LIMIT) {
+        let message = format!("JSON nested deeper than {DEPTH_LIMIT} levels");
+        return Err(StepError::new(Category::PayloadTooLarge, message));
+    }
     let size = inline_size(value);
     if size <= INLINE_LIMIT {
         return Ok(());
@@ -94,6 +101,17 @@ pub fn check_size(value: &Value) -> Result<(), StepError> {
     let message = format!("{size} bytes of JSON, more than {INLINE_LIMIT}");
     Err(StepError::new(Category::PayloadTooLarge, message)
         .violation(pointer, format!("{largest} bytes; put it into a blob")))
+}
+
+/// Stops descending at the limit, so that no input can exhaust the stack.
+fn nested_deeper(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(items) => levels == 0 || items.iter().any(|i| nested_deeper(i, levels - 1)),
+        Value::Object(fields) => {
+            levels == 0 || fields.values().any(|field| nested_deeper(field, levels - 1))
+        }
+        _ => false,
+    }
 }
 
 /// Bytes of JSON that stay inline: an estimate within a few per cent, escapes not counted.

@@ -1,0 +1,193 @@
+//! Components and the choices among them; signals that travel up.
+
+use std::{collections::BTreeMap, fmt};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Category, Random, RunId, StepError, TenantId};
+
+/// What kind of thing a run picks or uses.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Component {
+    /// A language model.
+    Model,
+    /// A tool.
+    Tool,
+    /// An agent.
+    Agent,
+    /// A prompt variant.
+    Prompt,
+    /// A threshold.
+    Threshold,
+    /// A memory.
+    Memory,
+}
+
+/// A choice to be made: asked by an orchestrator, answered by a [`Decider`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Question {
+    /// What is chosen.
+    pub component: Component,
+    /// The point of choice, e.g. `extraction_method`.
+    pub domain: String,
+    /// What can be chosen; at least one, no two alike.
+    pub candidates: Vec<String>,
+    /// What is known about the situation, by name; finite numbers.
+    #[serde(default)]
+    pub features: BTreeMap<String, f64>,
+}
+
+/// A recorded choice.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Decision {
+    /// Run and position, `run/position`: rewards refer to it.
+    pub id: String,
+    /// What was asked.
+    #[serde(flatten)]
+    pub question: Question,
+    /// Index of the chosen candidate.
+    pub chosen: usize,
+    /// Probability of each candidate at this decision; sums to 1.
+    pub propensities: Vec<f64>,
+    /// The policy's score of each candidate, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scores: Option<Vec<f64>>,
+    /// Who chose.
+    pub policy: String,
+    /// The version of its state.
+    pub policy_version: u64,
+}
+
+impl Decision {
+    /// The chosen candidate.
+    pub fn choice(&self) -> &str {
+        &self.question.candidates[self.chosen]
+    }
+
+    /// Probability with which it was chosen.
+    pub fn propensity(&self) -> f64 {
+        self.propensities[self.chosen]
+    }
+}
+
+/// What a [`Decider`] answers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choice {
+    /// Index of the chosen candidate.
+    pub chosen: usize,
+    /// Probability of each candidate; sums to 1.
+    pub propensities: Vec<f64>,
+    /// Score of each candidate, where there is one.
+    pub scores: Option<Vec<f64>>,
+    /// Name of the policy.
+    pub policy: String,
+    /// Version of its state.
+    pub version: u64,
+}
+
+/// The port behind [`Context::decide`](crate::Context::decide). Must not block.
+pub trait Decider: Send + Sync + fmt::Debug + 'static {
+    /// Chooses one of the candidates.
+    ///
+    /// # Errors
+    ///
+    /// When the question cannot be answered; the run gets the error.
+    fn decide(
+        &self,
+        tenant: &TenantId,
+        question: &Question,
+        random: &dyn Random,
+    ) -> Result<Choice, StepError>;
+}
+
+/// Chooses every candidate with the same probability. The default: it claims to know nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Uniform;
+
+impl Decider for Uniform {
+    fn decide(
+        &self,
+        _: &TenantId,
+        question: &Question,
+        random: &dyn Random,
+    ) -> Result<Choice, StepError> {
+        let arms = question.candidates.len();
+        let chosen = ((random.unit() * arms as f64) as usize).min(arms.saturating_sub(1));
+        Ok(Choice {
+            chosen,
+            propensities: vec![1.0 / arms as f64; arms],
+            scores: None,
+            policy: "uniform".into(),
+            version: 1,
+        })
+    }
+}
+
+impl Question {
+    pub(crate) fn check(&self) -> Result<(), StepError> {
+        let refuse = |pointer: &str, rule: &str| {
+            Err(StepError::new(Category::InvalidRequest, "the decision cannot be put")
+                .violation(pointer, rule))
+        };
+        if self.candidates.is_empty() {
+            return refuse("/candidates", "needs at least one");
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        if !self.candidates.iter().all(|candidate| seen.insert(candidate)) {
+            return refuse("/candidates", "no two may be alike");
+        }
+        match self.features.iter().find(|(_, value)| !value.is_finite()) {
+            Some((name, _)) => refuse(&format!("/features/{name}"), "must be a finite number"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// News that travels up: a reward or an event about something lower down.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Signal {
+    /// What happened, e.g. `reward` or `health_changed`.
+    pub name: String,
+    /// About what: a decision, run or component id.
+    pub subject: String,
+    /// In [0, 1] for a reward.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// Anything else.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub data: Value,
+}
+
+/// A signal with its sender, as delivered. The same `id` may be delivered again after a crash.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Sent {
+    /// Run and position.
+    pub id: String,
+    /// The sender.
+    pub run: RunId,
+    /// Whose work it is.
+    pub tenant: TenantId,
+    /// The news.
+    pub signal: Signal,
+}
+
+/// The port that takes signals upwards. Must not block.
+pub trait Signals: Send + Sync + fmt::Debug + 'static {
+    /// Takes one signal. `false` when nobody consumes it: it is then reported as unconsumed.
+    fn take(&self, sent: &Sent) -> bool;
+}
+
+/// Nobody listens yet.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoSignals;
+
+impl Signals for NoSignals {
+    fn take(&self, _: &Sent) -> bool {
+        false
+    }
+}

@@ -1,0 +1,449 @@
+//! One durable run in memory: takes out what the orchestrator issues, has it carried out, records
+//! each result, and hands over one answer per turn in the order of the record.
+
+mod end;
+mod perform;
+mod replay;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    sync::{Arc, Mutex, atomic::AtomicU32},
+};
+
+use futures_util::{
+    StreamExt,
+    future::BoxFuture,
+    stream::{FuturesOrdered, FuturesUnordered},
+};
+use perform::{Finished, Passive, Performed};
+use serde_json::Value;
+use tokio::{sync::mpsc, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{Mail, start::Fresh, tree::Tree};
+use crate::{
+    Category, Context, Deadline, EventName, Hash, Name, RunId, Sent, Spend, StepError, StepResult,
+    Timestamp,
+    admission::Ledger,
+    context::Inner,
+    events::Event,
+    journal::{Batch, JournalError},
+    machine::{Machine, Turn, foreign},
+    record::{Fingerprint, LocalKind, LocalRecord, Record, RunStarted, StepRecord},
+    registry::{Entry, OpenRun},
+    run::{Host, Mode, Run},
+    steps::{Command, Steps},
+};
+
+/// Why a driver stops without the run having ended.
+enum Halt {
+    /// The process stops; the run goes on at the next start.
+    Suspended,
+    /// The run only waits and was parked.
+    Parked,
+    /// The store failed; the run goes on when somebody resumes it.
+    Store(StepError),
+}
+
+impl From<JournalError> for Halt {
+    fn from(error: JournalError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+type Committed = (u32, StepResult<Value>, Vec<Sent>, Result<(), JournalError>);
+
+/// What the orchestrator left to be written with the next commit.
+type Unwritten = (Vec<LocalRecord>, Vec<(Hash, Arc<[u8]>)>);
+
+/// See the module.
+struct Driver {
+    host: Arc<Host>,
+    started: RunStarted,
+    entry: Arc<Entry>,
+    cx: Context,
+    machine: Machine,
+    tree: Arc<Tree>,
+    ledger: Arc<Ledger>,
+    mailbox: mpsc::Receiver<Mail>,
+    _open: Option<OpenRun>,
+
+    /// True when an earlier driver may have started what the journal does not show as finished.
+    resumed: bool,
+    /// Steps found in the journal that the orchestrator has not issued yet.
+    recorded: HashMap<u32, (String, Fingerprint)>,
+    /// Answers in the order of the record, not yet handed over.
+    arrived: VecDeque<(u32, StepResult<Value>)>,
+    /// Issued, not yet begun.
+    pending: BTreeMap<u32, Command>,
+    /// Being carried out, with the token that calls it off.
+    running: HashMap<u32, CancellationToken>,
+    performing: FuturesUnordered<BoxFuture<'static, Performed>>,
+    /// Waits for time, an event or a child.
+    passive: BTreeMap<u32, Passive>,
+    /// Results on their way to disk, in the order in which they were handed to the journal.
+    committing: FuturesOrdered<BoxFuture<'static, Committed>>,
+    abandoned: BTreeSet<u32>,
+    /// Answers of steps that are computed again instead of recorded; handed over first.
+    recomputed: BTreeMap<u32, StepResult<Value>>,
+    unwritten: Unwritten,
+    events: HashMap<EventName, Value>,
+    timers: HashMap<u32, (Timestamp, Timestamp)>,
+    intents: BTreeSet<u32>,
+    cancelled: Option<String>,
+
+    /// Entries in the run's log that this driver knows of.
+    seen: u64,
+    spent: Spend,
+    overrun: Spend,
+    began: Instant,
+}
+
+/// Starts the driver of a run that was just recorded.
+pub(super) fn spawn(host: &Arc<Host>, fresh: Fresh, mailbox: mpsc::Receiver<Mail>) {
+    let (shared, id) = (host.clone(), fresh.started.id.clone());
+    let spawned = host.tasks.spawn_once(async move {
+        let driver = Driver::new(shared, fresh, mailbox);
+        driver.drive().await;
+    });
+    if !spawned {
+        // The facade has stopped in between; the run goes on at the next start.
+        host.engine.active().remove(&id);
+        host.engine.waiters().remove(&id);
+    }
+}
+
+/// Takes up a run from its history.
+pub(super) async fn resume(host: Arc<Host>, id: RunId, mailbox: mpsc::Receiver<Mail>) {
+    match Driver::load(&host, &id, mailbox).await {
+        Ok(Some(driver)) => driver.drive().await,
+        Ok(None) => {
+            host.engine.active().remove(&id);
+        }
+        Err(error) => {
+            host.engine.active().remove(&id);
+            let why = format!("{error}: {}", error.causes().join(": "));
+            host.events.emit(|| Event::StoreFailed { doing: "resume".into(), why });
+            host.engine.answer(&id, &Err(error));
+        }
+    }
+}
+
+/// The context of a durable run; without steps it is the one for `can_orchestrate`.
+pub(super) fn context(
+    host: &Arc<Host>,
+    started: &RunStarted,
+    entry: &Entry,
+    ledger: &Arc<Ledger>,
+    steps: Option<Steps>,
+    parent: Option<Name>,
+) -> Context {
+    let run = Run {
+        host: host.clone(),
+        id: Some(started.id.clone()),
+        callee: Some(entry.descriptor.name.clone()),
+        parent,
+        depth: started.depth,
+        origin: Some(started.origin),
+        ledger: ledger.clone(),
+        mode: steps.map_or(Mode::Ephemeral, Mode::Durable),
+        losses: Mutex::default(),
+        sequence: AtomicU32::new(0),
+        spent: Mutex::default(),
+    };
+    Context(Arc::new(Inner {
+        tenant: started.tenant.clone(),
+        request: Some(started.request_id.clone()),
+        trace: Some(started.trace),
+        metadata: Arc::new(started.metadata.clone()),
+        timeout: None,
+        deadline: started.deadline.map(|utc| Deadline::at_utc(utc, &*host.clock)),
+        budget: None,
+        idempotency_key: None,
+        cancel: CancellationToken::new(),
+        run: Some(Arc::new(run)),
+    }))
+}
+
+impl Driver {
+    fn new(host: Arc<Host>, fresh: Fresh, mailbox: mpsc::Receiver<Mail>) -> Self {
+        let Fresh { started, entry, tree, ledger, open, parent } = fresh;
+        let steps = Steps::default();
+        let cx = context(&host, &started, &entry, &ledger, Some(steps.clone()), parent);
+        let future = entry.twin.clone().run_json(cx.clone(), started.request.clone());
+        Self {
+            machine: Machine::new(future, steps),
+            host,
+            started,
+            entry,
+            cx,
+            tree,
+            ledger,
+            mailbox,
+            _open: Some(open),
+            resumed: false,
+            recorded: HashMap::new(),
+            arrived: VecDeque::new(),
+            pending: BTreeMap::new(),
+            running: HashMap::new(),
+            performing: FuturesUnordered::new(),
+            passive: BTreeMap::new(),
+            committing: FuturesOrdered::new(),
+            abandoned: BTreeSet::new(),
+            recomputed: BTreeMap::new(),
+            unwritten: Unwritten::default(),
+            events: HashMap::new(),
+            timers: HashMap::new(),
+            intents: BTreeSet::new(),
+            cancelled: None,
+            seen: 1,
+            spent: Spend::ZERO,
+            overrun: Spend::ZERO,
+            began: Instant::now(),
+        }
+    }
+
+    fn id(&self) -> &RunId {
+        &self.started.id
+    }
+
+    async fn drive(mut self) {
+        if !self.resumed {
+            crate::dispatch::announce(&self.host, &self.entry, &self.cx);
+        }
+        match self.run().await {
+            Ok(result) => self.end(result).await,
+            Err(halt) => self.halt(halt),
+        }
+    }
+
+    /// Goes on until the run has a result.
+    async fn run(&mut self) -> Result<StepResult<Value>, Halt> {
+        if let Some(result) = self.over() {
+            return Ok(result);
+        }
+        let mut turn = self.machine.turn();
+        loop {
+            if let Some(fault) = self.take_issued() {
+                return Ok(Err(fault));
+            }
+            self.recompute().await;
+            match turn {
+                Turn::Ended(result) => return Ok(self.check_end(result)),
+                Turn::Waiting => {}
+            }
+            turn = match self.next_answer().await? {
+                Next::Answer(position, result) => self.machine.deliver(position, result),
+                Next::Over(result) => return Ok(result),
+            };
+        }
+    }
+
+    /// The next answer to hand over, in recorded order and only to whoever waits for it.
+    async fn next_answer(&mut self) -> Result<Next, Halt> {
+        loop {
+            let recomputed = self.recomputed.keys().copied().find(|p| self.machine.awaited(*p));
+            if let Some((position, result)) =
+                recomputed.and_then(|p| self.recomputed.remove_entry(&p))
+            {
+                return Ok(Next::Answer(position, result));
+            }
+            if let Some(at) = self.arrived.iter().position(|(p, _)| self.machine.awaited(*p)) {
+                if let Some((position, result)) = self.arrived.remove(at) {
+                    return Ok(Next::Answer(position, result));
+                }
+            }
+            if let Some(fault) = self.unissued() {
+                return Ok(Next::Over(Err(fault)));
+            }
+            self.begin_pending().await?;
+            if self.idle() {
+                let nothing = foreign("it waits although no step is outstanding");
+                return Ok(Next::Over(Err(nothing)));
+            }
+            if let Some(over) = self.something().await? {
+                return Ok(Next::Over(over));
+            }
+        }
+    }
+
+    /// True when nothing is left that could ever produce an answer.
+    fn idle(&self) -> bool {
+        self.running.is_empty() && self.passive.is_empty() && self.committing.is_empty()
+    }
+
+    /// Waits until anything happens and takes note of it. Returns a result when the run is over.
+    async fn something(&mut self) -> Result<Option<StepResult<Value>>, Halt> {
+        let due = self.passive.values().filter_map(|p| p.due).min_by_key(|due| due.at);
+        let parkable = self.running.is_empty() && self.committing.is_empty();
+        let park_at = Instant::now() + self.host.limits.park_after;
+        let foreign = self.machine.foreign_wake();
+        tokio::select! {
+            biased;
+            () = self.host.engine.suspend.cancelled() => return Err(Halt::Suspended),
+            () = crate::dispatch::until(self.cx.deadline()) => {
+                return Ok(Some(Err(StepError::new(Category::Timeout, "the deadline has passed"))));
+            }
+            () = self.entry.evict.cancelled() => {
+                return Ok(Some(Err(StepError::new(Category::Cancelled, "was unregistered"))));
+            }
+            error = foreign => return Ok(Some(Err(error))),
+            mail = self.mailbox.recv() => if let Some(mail) = mail {
+                self.read(mail);
+            },
+            Some((position, result, signals, committed)) = self.committing.next() => {
+                committed?;
+                signals.iter().for_each(|sent| self.host.deliver(sent));
+                if !self.abandoned.contains(&position) {
+                    self.arrived.push_back((position, result));
+                }
+            }
+            Some(performed) = self.performing.next() => self.note(performed),
+            () = crate::dispatch::until(due) => self.ring(),
+            () = tokio::time::sleep_until(park_at), if parkable => self.park(due).await?,
+        }
+        Ok(self.over())
+    }
+
+    /// The result of a run that somebody else has decided to end, or whose time is up.
+    fn over(&self) -> Option<StepResult<Value>> {
+        if let Some(reason) = &self.cancelled {
+            let error = StepError::new(Category::Cancelled, "was cancelled").cause(reason.clone());
+            return Some(Err(error));
+        }
+        self.cx
+            .deadline()
+            .filter(|deadline| deadline.left().is_zero())
+            .map(|_| Err(StepError::new(Category::Timeout, "the deadline has passed")))
+    }
+
+    fn read(&mut self, mail: Mail) {
+        self.seen += 1;
+        match mail {
+            Mail::Event { event, data } => {
+                self.events.entry(event).or_insert(data);
+                self.ring();
+            }
+            Mail::Child { position, result, spend } => {
+                if let Some(passive) = self.passive.remove(&position) {
+                    self.record(Finished { spend, ..passive.finished(result) });
+                }
+            }
+            Mail::Cancel { reason } => self.cancelled = Some(reason),
+        }
+    }
+
+    /// Writes a finished step down; its answer is handed over once that is on disk.
+    fn record(&mut self, finished: Finished) {
+        let Finished { command, kind, began, result, attempts, spend, guards } = finished;
+        self.spent += spend;
+        let position = command.position;
+        let step = StepRecord {
+            position,
+            kind,
+            callee: command.op.callee().to_owned(),
+            fingerprint: command.fingerprint,
+            request: command.op.into_request(),
+            result: result.clone(),
+            attempts,
+            began,
+            ended: self.host.clock.utc(),
+            spend,
+            guards,
+        };
+        let mut batch = self.flush();
+        batch.entries.push((self.id().clone(), Record::Step(Box::new(step))));
+        self.seen += batch.entries.len() as u64;
+        let signals = signals_in(&batch.entries, &self.started);
+        let commit = self.host.journal.commit(batch);
+        self.committing
+            .push_back(Box::pin(async move { (position, result, signals, commit.await) }));
+    }
+
+    /// What the orchestrator left to be written since the last commit.
+    fn flush(&mut self) -> Batch {
+        let issued = std::mem::take(&mut self.unwritten);
+        let entries =
+            issued.0.into_iter().map(|local| (self.id().clone(), Record::Local(local))).collect();
+        Batch { entries, blobs: issued.1, ..Batch::default() }
+    }
+
+    /// Commits and waits for it.
+    async fn commit(&mut self, batch: Batch) -> Result<(), Halt> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        self.seen += batch.entries.len() as u64;
+        let signals = signals_in(&batch.entries, &self.started);
+        self.host.journal.commit(batch).await?;
+        signals.iter().for_each(|sent| self.host.deliver(sent));
+        Ok(())
+    }
+
+    /// Takes the run out of memory until something happens.
+    async fn park(&mut self, due: Option<Deadline>) -> Result<(), Halt> {
+        let mut batch = self.flush();
+        let seen = self.seen + batch.entries.len() as u64;
+        let due = due.map(|due| due.utc);
+        batch.entries.push((self.id().clone(), Record::Parked { due, seen }));
+        self.commit(batch).await?;
+        // Under the lock that senders of mail take: what comes later finds no mailbox and wakes
+        // the run from its history.
+        let mut active = self.host.engine.active();
+        match self.mailbox.try_recv() {
+            Ok(mail) => {
+                drop(active);
+                self.read(mail);
+                Ok(())
+            }
+            Err(_) => {
+                active.remove(&self.started.id);
+                drop(active);
+                if let Some(due) = due {
+                    self.host.engine.timers.set_utc(&self.started.id, due, &*self.host.clock);
+                }
+                Err(Halt::Parked)
+            }
+        }
+    }
+
+    fn halt(&self, halt: Halt) {
+        let id = self.id().clone();
+        match halt {
+            // Already out of the map; a successor may be in it by now.
+            Halt::Parked => {
+                self.host.events.emit(|| Event::RunParked { run: id });
+                return;
+            }
+            Halt::Suspended => {
+                self.host.engine.active().remove(&id);
+                self.host.engine.answer(&id, &Err(super::suspended(&id)));
+            }
+            Halt::Store(error) => {
+                self.host.engine.active().remove(&id);
+                let why = format!("{error}: {}", error.causes().join(": "));
+                self.host.events.emit(|| Event::StoreFailed { doing: "commit".into(), why });
+                self.host.engine.answer(&id, &Err(error));
+            }
+        }
+    }
+}
+
+enum Next {
+    Answer(u32, StepResult<Value>),
+    Over(StepResult<Value>),
+}
+
+/// Signals among records that are on disk now.
+fn signals_in(entries: &[(RunId, Record)], started: &RunStarted) -> Vec<Sent> {
+    let signal = |record: &Record| match record {
+        Record::Local(LocalRecord { position, kind: LocalKind::Signal, value, .. }) => Some(Sent {
+            id: format!("{}/{position}", started.id),
+            run: started.id.clone(),
+            tenant: started.tenant.clone(),
+            signal: serde_json::from_value(value.clone()).ok()?,
+        }),
+        _ => None,
+    };
+    entries.iter().filter_map(|(_, record)| signal(record)).collect()
+}

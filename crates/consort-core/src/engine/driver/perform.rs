@@ -1,0 +1,373 @@
+//! Carrying out the steps that a run has issued.
+
+use std::sync::{Arc, Mutex, atomic::AtomicU32};
+
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::{Driver, Halt};
+use crate::{
+    Category, Context, Deadline, Durability, Effect, EventName, Outcome, Spend, StepContext,
+    StepError, StepResult, Timestamp,
+    call::Options,
+    dispatch,
+    engine::start::{Birth, Child, start_child},
+    execute::{self, Done, Step},
+    guard::Fired,
+    payload,
+    record::{Record, StepKind},
+    registry::{Callee, Entry, Leaf},
+    run::{Mode, Run},
+    steps::{Command, Op},
+};
+
+/// A step that has its final result.
+pub(super) struct Finished {
+    pub(super) command: Command,
+    pub(super) kind: StepKind,
+    pub(super) began: Timestamp,
+    pub(super) result: StepResult<Value>,
+    pub(super) attempts: u32,
+    pub(super) spend: Spend,
+    pub(super) guards: Vec<Fired>,
+}
+
+/// A step that waits for time, an event or a child, and needs no one to carry it out.
+pub(super) struct Passive {
+    pub(super) command: Command,
+    pub(super) kind: StepKind,
+    pub(super) began: Timestamp,
+    pub(super) due: Option<Deadline>,
+}
+
+impl Passive {
+    pub(super) fn finished(self, result: StepResult<Value>) -> Finished {
+        let Self { command, kind, began, .. } = self;
+        Finished {
+            command,
+            kind,
+            began,
+            result,
+            attempts: 1,
+            spend: Spend::ZERO,
+            guards: Vec::new(),
+        }
+    }
+}
+
+/// What came of carrying out a step.
+pub(super) enum Performed {
+    Done(Finished, Spend),
+    ChildRuns(Passive),
+}
+
+impl Driver {
+    /// Begins everything that was issued. Local steps, timers and intents are on disk before.
+    pub(super) async fn begin_pending(&mut self) -> Result<(), Halt> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let commands = std::mem::take(&mut self.pending);
+        let mut batch = self.flush();
+        for command in commands.values() {
+            if let Some(record) = self.announce(command) {
+                batch.entries.push((self.id().clone(), record));
+            }
+        }
+        self.commit(batch).await?;
+        for command in commands.into_values() {
+            self.begin(command);
+        }
+        Ok(())
+    }
+
+    /// What must be on disk before the step begins.
+    fn announce(&mut self, command: &Command) -> Option<Record> {
+        let position = command.position;
+        match &command.op {
+            Op::Sleep(pause) | Op::Wait { timeout: Some(pause), .. } => {
+                if self.timers.contains_key(&position) {
+                    return None;
+                }
+                let set = self.host.clock.utc();
+                let due = set.after(*pause);
+                self.timers.insert(position, (set, due));
+                Some(Record::Timer { position, set, due })
+            }
+            Op::Wait { timeout: None, .. } => None,
+            Op::Call { callee, .. } => {
+                let registry = self.host.registry.load();
+                let once = registry
+                    .capability(callee)
+                    .is_some_and(|l| l.descriptor.effect == Effect::Once);
+                let fresh = once && !self.intents.contains(&position);
+                fresh.then(|| Record::Intent { position, at: self.host.clock.utc() })
+            }
+        }
+    }
+
+    fn begin(&mut self, command: Command) {
+        let began = self.host.clock.utc();
+        let due = self.timers.get(&command.position).map(|(set, due)| {
+            // A clock that went back must not make the pause longer than it was.
+            let left = due.since(began).min(due.since(*set));
+            Deadline::within(left, &*self.host.clock)
+        });
+        let (kind, event) = match &command.op {
+            Op::Sleep(_) => (StepKind::Sleep, None),
+            Op::Wait { event, .. } => (StepKind::Wait, Some(event.clone())),
+            Op::Call { .. } => return self.call(command, began),
+        };
+        let passive = Passive { command, kind, began, due };
+        match event.and_then(|event| self.events.get(&event)).cloned() {
+            Some(data) => self.record(passive.finished(Ok(Outcome::succeeded(data)))),
+            None => {
+                self.passive.insert(passive.command.position, passive);
+            }
+        }
+    }
+
+    /// Ends the waits that are over: an event is there, or the time is up.
+    pub(super) fn ring(&mut self) {
+        let event = |passive: &Passive| -> Option<EventName> {
+            match &passive.command.op {
+                Op::Wait { event, .. } => Some(event.clone()),
+                Op::Sleep(_) | Op::Call { .. } => None,
+            }
+        };
+        let over: Vec<(u32, StepResult<Value>)> = self
+            .passive
+            .iter()
+            .filter_map(|(position, passive)| {
+                let awaited = event(passive);
+                if let Some(data) = awaited.as_ref().and_then(|event| self.events.get(event)) {
+                    return Some((*position, Ok(Outcome::succeeded(data.clone()))));
+                }
+                let up = passive.due.is_some_and(|due| due.left().is_zero());
+                let result = match awaited {
+                    Some(event) => {
+                        let message = format!("event `{event}` did not arrive in time");
+                        Err(StepError::new(Category::Timeout, message))
+                    }
+                    None => Ok(Outcome::succeeded(Value::Null)),
+                };
+                up.then_some((*position, result))
+            })
+            .collect();
+        for (position, result) in over {
+            if let Some(passive) = self.passive.remove(&position) {
+                self.record(passive.finished(result));
+            }
+        }
+    }
+
+    fn call(&mut self, command: Command, began: Timestamp) {
+        let Op::Call { callee, request, timeout, budget, unchecked } = &command.op else { return };
+        let options = Options { timeout: *timeout, budget: *budget };
+        let resolved = self.host.registry.load().resolve(callee);
+        let checked = resolved.and_then(|resolved| {
+            payload::check_size(request)?;
+            if *unchecked {
+                match &resolved {
+                    Callee::Orchestrator(entry) => entry.schemas.check(request)?,
+                    Callee::Capability(leaf) => leaf.schemas.check(request)?,
+                }
+            }
+            Ok(resolved)
+        });
+        match checked {
+            Err(error) => {
+                let error = error.within(callee).identified(|| self.key(command.position));
+                self.refuse(command, began, error);
+            }
+            Ok(Callee::Capability(leaf)) => self.call_leaf(command, began, leaf, options),
+            Ok(Callee::Orchestrator(entry))
+                if entry.descriptor.durability == Durability::Durable =>
+            {
+                self.call_child(command, began, entry, options);
+            }
+            Ok(Callee::Orchestrator(entry)) => self.call_ephemeral(command, began, entry, options),
+        }
+    }
+
+    fn key(&self, position: u32) -> String {
+        format!("{}/{position}", self.id())
+    }
+
+    fn refuse(&mut self, command: Command, began: Timestamp, error: StepError) {
+        let guards = error.guards().to_vec();
+        let (kind, spend) = (StepKind::Call, Spend::ZERO);
+        let result = Err(error);
+        self.record(Finished { command, kind, began, result, attempts: 0, spend, guards });
+    }
+
+    fn call_leaf(&mut self, command: Command, began: Timestamp, leaf: Arc<Leaf>, options: Options) {
+        let position = command.position;
+        if self.intents.contains(&position) && leaf.descriptor.effect == Effect::Once {
+            let doubt = "the process ended while this was in progress; it is not repeated";
+            let passive = Passive { command, kind: StepKind::Call, began, due: None };
+            self.record(passive.finished(Ok(Outcome::uncertain(doubt))));
+            return;
+        }
+        let Op::Call { request, .. } = &command.op else { return };
+        let cancel = CancellationToken::new();
+        let step = Step {
+            host: self.host.clone(),
+            leaf,
+            request: request.clone(),
+            tenant: self.started.tenant.clone(),
+            run: self.id().clone(),
+            position: Some(position),
+            key: self.key(position),
+            ledger: self.ledger.clone(),
+            deadline: self.cx.deadline(),
+            timeout: options.timeout,
+            cancel: cancel.clone(),
+        };
+        self.running.insert(position, cancel);
+        self.performing.push(Box::pin(async move {
+            let Done { result, attempts, fired, spend, overrun } = execute::run(step).await;
+            let kind = StepKind::Call;
+            let done = Finished { command, kind, began, result, attempts, spend, guards: fired };
+            Performed::Done(done, overrun)
+        }));
+    }
+
+    fn call_child(
+        &mut self,
+        command: Command,
+        began: Timestamp,
+        entry: Arc<Entry>,
+        options: Options,
+    ) {
+        let Op::Call { request, .. } = &command.op else { return };
+        let birth = Birth {
+            parent: self.started.clone(),
+            parent_name: self.entry.descriptor.name.clone(),
+            cx: self.cx.clone(),
+            tree: self.tree.clone(),
+            ledger: self.ledger.clone(),
+            position: command.position,
+            entry,
+            request: request.clone(),
+            options,
+            perhaps_born: self.resumed,
+        };
+        let host = self.host.clone();
+        let key = self.key(command.position);
+        self.running.insert(command.position, CancellationToken::new());
+        self.performing.push(Box::pin(async move {
+            let passive = Passive { command, kind: StepKind::Child, began, due: None };
+            match dispatch::contain(start_child(&host, birth)).await {
+                Ok(Child::Running) => Performed::ChildRuns(passive),
+                Ok(Child::Ended(result, spend)) => {
+                    Performed::Done(Finished { spend, ..passive.finished(result) }, Spend::ZERO)
+                }
+                Err(error) => {
+                    let guards = error.guards().to_vec();
+                    let result = Err(error.identified(|| key));
+                    let finished = Finished { attempts: 0, guards, ..passive.finished(result) };
+                    Performed::Done(finished, Spend::ZERO)
+                }
+            }
+        }));
+    }
+
+    /// A durable run calls an ephemeral one: a single step, whatever that does inside.
+    fn call_ephemeral(
+        &mut self,
+        command: Command,
+        began: Timestamp,
+        entry: Arc<Entry>,
+        options: Options,
+    ) {
+        let Op::Call { request, .. } = &command.op else { return };
+        let (host, request) = (self.host.clone(), request.clone());
+        let cancel = CancellationToken::new();
+        let (cx, run) = self.direct(&cancel);
+        self.running.insert(command.position, cancel);
+        self.performing.push(Box::pin(async move {
+            let call =
+                dispatch::resolved_json(&host, &cx, Callee::Orchestrator(entry), request, options);
+            let result = dispatch::contain(call).await;
+            let guards = result.as_ref().err().map_or_else(Vec::new, |e| e.guards().to_vec());
+            let passive = Passive { command, kind: StepKind::Call, began, due: None };
+            let spend = run.spent_directly();
+            Performed::Done(Finished { spend, guards, ..passive.finished(result) }, Spend::ZERO)
+        }));
+    }
+
+    /// This run as a caller of ephemeral ones.
+    fn direct(&self, cancel: &CancellationToken) -> (Context, Arc<Run>) {
+        let run = Arc::new(Run {
+            host: self.host.clone(),
+            id: Some(self.id().clone()),
+            callee: Some(self.entry.descriptor.name.clone()),
+            parent: self.cx.parent().cloned(),
+            depth: self.started.depth,
+            origin: Some(self.started.origin),
+            ledger: self.ledger.clone(),
+            mode: Mode::Ephemeral,
+            losses: Mutex::default(),
+            sequence: AtomicU32::new(0),
+            spent: Mutex::default(),
+        });
+        let mut inner = (*self.cx.0).clone();
+        inner.cancel = cancel.clone();
+        inner.run = Some(run.clone());
+        (Context(Arc::new(inner)), run)
+    }
+
+    /// Takes note of a step that was carried out, unless nobody wants it any more.
+    pub(super) fn note(&mut self, performed: Performed) {
+        let position = match &performed {
+            Performed::Done(finished, _) => finished.command.position,
+            Performed::ChildRuns(passive) => passive.command.position,
+        };
+        let wanted = self.running.remove(&position).is_some();
+        match performed {
+            Performed::Done(finished, overrun) if wanted => {
+                self.overrun += overrun;
+                self.record(finished);
+            }
+            // It cost something all the same.
+            Performed::Done(finished, _) => self.spent += finished.spend,
+            Performed::ChildRuns(passive) if wanted => {
+                self.passive.insert(position, passive);
+            }
+            Performed::ChildRuns(_) => self.cancel_child(position),
+        }
+    }
+
+    /// Computes the steps that are declared `recompute`, in this process and every later one.
+    pub(super) async fn recompute(&mut self) {
+        let leaves: Vec<(u32, Arc<Leaf>)> = self
+            .pending
+            .iter()
+            .filter_map(|(position, command)| {
+                let Op::Call { callee, .. } = &command.op else { return None };
+                let registry = self.host.registry.load();
+                let leaf = registry.capability(callee)?;
+                let again = leaf.descriptor.recompute && leaf.descriptor.effect == Effect::Pure;
+                again.then(|| (*position, leaf.clone()))
+            })
+            .collect();
+        for (position, leaf) in leaves {
+            let Some(command) = self.pending.remove(&position) else { continue };
+            let cx = StepContext {
+                tenant: self.started.tenant.clone(),
+                run: self.id().clone(),
+                key: self.key(position),
+                attempt: 1,
+                deadline: self.cx.deadline(),
+                cancel: CancellationToken::new(),
+                host: self.host.clone(),
+                spend: Arc::default(),
+            };
+            let invoked = leaf.twin.clone().invoke(cx, command.op.into_request());
+            let name = &leaf.descriptor.name;
+            let result = dispatch::contain(invoked).await.map_err(|error| error.within(name));
+            self.recomputed.insert(position, result);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Taking up a run from its history, and holding the code to what the journal says.
+
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    sync::Arc,
+};
+
+use tokio::sync::mpsc;
+
+use super::{Driver, context, signals_in};
+use crate::{
+    Category, RunId, StepError, StepResult,
+    engine::{Mail, block, blocked, history, start::Fresh, tree},
+    events::Event,
+    machine::Machine,
+    record::{History, LocalRecord, Record},
+    registry::OpenRun,
+    run::Host,
+    steps::{Steps, local_name, mismatch},
+};
+
+impl Driver {
+    /// A driver for an unfinished run. `None` when it has ended or cannot go on here; whoever waits
+    /// for it has been told.
+    pub(super) async fn load(
+        host: &Arc<Host>,
+        id: &RunId,
+        mailbox: mpsc::Receiver<Mail>,
+    ) -> Result<Option<Self>, StepError> {
+        let past = history(host, id).await?;
+        if let Some(ended) = &past.ended {
+            host.engine.answer(id, &ended.result);
+            return Ok(None);
+        }
+        let (name, version) = (&past.started.orchestrator, &past.started.version);
+        let entry = host.registry.load().version(name, version).cloned();
+        let open = entry.as_ref().and_then(OpenRun::enter);
+        let (Some(entry), Some(open)) = (entry, open) else {
+            block(host, id, name, version);
+            host.engine.answer(id, &Err(blocked(id, name, version)));
+            return Ok(None);
+        };
+        let (tree, ledger) = tree::regrow(host, &past).await?;
+        let parent = match id.parent() {
+            Some(parent) => Some(history(host, &parent).await?.started.orchestrator),
+            None => None,
+        };
+        let fresh = Fresh { started: past.started.clone(), entry, tree, ledger, open, parent };
+        let mut driver = Self::new(host.clone(), fresh, mailbox);
+        driver.remember(past);
+        host.events.emit(|| Event::RunResumed { run: id.clone() });
+        Ok(Some(driver))
+    }
+
+    fn remember(&mut self, past: History) {
+        self.resumed = true;
+        self.seen = 1 + past.records.len() as u64;
+        self.spent = tree::recorded_spend(&past);
+        let entries: Vec<_> =
+            past.records.iter().map(|r| (past.started.id.clone(), r.clone())).collect();
+        // The crash may have come between the commit and the delivery.
+        for sent in signals_in(&entries, &past.started) {
+            self.host.deliver(&sent);
+        }
+        let mut locals: Vec<LocalRecord> = Vec::new();
+        let (mut recorded, mut arrived) = (HashMap::new(), VecDeque::new());
+        let mut begun = BTreeSet::new();
+        for record in past.records {
+            match record {
+                Record::Step(step) => {
+                    recorded.insert(step.position, (step.callee, step.fingerprint));
+                    arrived.push_back((step.position, step.result));
+                }
+                Record::Local(local) => locals.push(local),
+                Record::Intent { position, .. } => {
+                    begun.insert(position);
+                }
+                Record::Timer { position, set, due } => {
+                    self.timers.insert(position, (set, due));
+                }
+                Record::Event { event, data, .. } => {
+                    self.events.entry(event).or_insert(data);
+                }
+                Record::Cancel { reason, .. } => self.cancelled = Some(reason),
+                Record::Nudge { .. }
+                | Record::Parked { .. }
+                | Record::Started(_)
+                | Record::Ended(_) => {}
+            }
+        }
+        (self.recorded, self.arrived, self.intents) = (recorded, arrived, begun);
+        let steps = Steps::replaying(locals);
+        let parent = self.cx.parent().cloned();
+        self.cx = context(
+            &self.host,
+            &self.started,
+            &self.entry,
+            &self.ledger,
+            Some(steps.clone()),
+            parent,
+        );
+        let request = self.started.request.clone();
+        let future = self.entry.twin.clone().run_json(self.cx.clone(), request);
+        self.machine = Machine::new(future, steps);
+    }
+
+    /// Takes over what the orchestrator did in this turn. Returns a fault that ends the run.
+    pub(super) fn take_issued(&mut self) -> Option<StepError> {
+        let issued = self.machine.take();
+        if issued.fault.is_some() {
+            return issued.fault;
+        }
+        let limit = self.host.limits.steps;
+        if self.machine.steps().claimed() > limit {
+            return Some(StepError::new(Category::StepLimit, format!("more than {limit} steps")));
+        }
+        self.unwritten.0.extend(issued.locals);
+        self.unwritten.1.extend(issued.blobs);
+        for command in issued.commands {
+            let position = command.position;
+            match self.recorded.remove(&position) {
+                None => {
+                    self.pending.insert(position, command);
+                }
+                Some((callee, fingerprint)) => {
+                    if (callee.as_str(), fingerprint) != (command.op.callee(), command.fingerprint)
+                    {
+                        return Some(mismatch(position, command.op.callee(), &callee));
+                    }
+                }
+            }
+        }
+        for position in issued.abandoned {
+            self.abandon(position);
+        }
+        None
+    }
+
+    fn abandon(&mut self, position: u32) {
+        self.pending.remove(&position);
+        self.recomputed.remove(&position);
+        self.arrived.retain(|(arrived, _)| *arrived != position);
+        if let Some(token) = self.running.remove(&position) {
+            token.cancel();
+        }
+        if let Some(passive) = self.passive.remove(&position) {
+            if passive.kind == crate::record::StepKind::Child {
+                self.cancel_child(position);
+            }
+        }
+        self.abandoned.insert(position);
+    }
+
+    /// Once the recorded answers are used up, everything recorded must have been asked for.
+    pub(super) fn unissued(&self) -> Option<StepError> {
+        if let Some((position, (callee, _))) = self.recorded.iter().min_by_key(|(p, _)| **p) {
+            return Some(mismatch(*position, "nothing", callee));
+        }
+        let local = self.machine.steps().unasked_local()?;
+        Some(mismatch(local.position, "nothing", &local_name(local.kind)))
+    }
+
+    /// The result of a run, unless the code has ended earlier than the journal.
+    pub(super) fn check_end(
+        &self,
+        result: StepResult<serde_json::Value>,
+    ) -> StepResult<serde_json::Value> {
+        match self.unissued() {
+            Some(fault) => Err(fault),
+            None => result,
+        }
+    }
+}

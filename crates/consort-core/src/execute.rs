@@ -1,0 +1,160 @@
+//! The step executor: one capability call under its guards, with its budget reserved before each
+//! attempt and settled after it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Category, Deadline, RunId, Spend, Status, StepContext, StepError, StepResult, TenantId,
+    admission::Ledger,
+    dispatch::contain,
+    events::Event,
+    guard::{Fired, StepCall},
+    machine::panicked,
+    registry::Leaf,
+    run::Host,
+};
+
+/// Everything needed to carry out one step at a capability.
+pub(crate) struct Step {
+    pub(crate) host: Arc<Host>,
+    pub(crate) leaf: Arc<Leaf>,
+    pub(crate) request: Value,
+    pub(crate) tenant: TenantId,
+    pub(crate) run: RunId,
+    pub(crate) position: Option<u32>,
+    pub(crate) key: String,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) deadline: Option<Deadline>,
+    pub(crate) timeout: Option<std::time::Duration>,
+    pub(crate) cancel: CancellationToken,
+}
+
+/// How it went.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) result: StepResult<Value>,
+    pub(crate) attempts: u32,
+    pub(crate) fired: Vec<Fired>,
+    pub(crate) spend: Spend,
+    pub(crate) overrun: Spend,
+}
+
+#[derive(Debug, Default)]
+struct Cost {
+    spend: Spend,
+    overrun: Spend,
+}
+
+/// Carries out the step and reports it.
+pub(crate) async fn run(step: Step) -> Done {
+    let began = Instant::now();
+    let cost = Mutex::new(Cost::default());
+    let call = StepCall {
+        tenant: step.tenant.clone(),
+        callee: step.leaf.descriptor.name.clone(),
+        effect: step.leaf.descriptor.effect,
+        deadline: step.deadline,
+        timeout: step.timeout,
+    };
+    let cancelled = step.cancel.clone();
+    let attempt = |number| attempt(&step, number, &cost);
+    let guarded = tokio::select! {
+        biased;
+        guarded = step.host.step_guards.run(&call, &attempt) => guarded,
+        () = cancelled.cancelled() => crate::guard::Guarded {
+            result: Err(StepError::new(Category::Cancelled, "nobody wants the answer any more")),
+            attempts: 1,
+            fired: Vec::new(),
+        },
+    };
+    let cost = cost.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let name = &step.leaf.descriptor.name;
+    let key = &step.key;
+    let result = guarded.result.map_err(|error| error.within(name).identified(|| key.clone()));
+    let done = Done {
+        result,
+        attempts: guarded.attempts,
+        fired: guarded.fired,
+        spend: cost.spend,
+        overrun: cost.overrun,
+    };
+    report(&step, &done, began);
+    done
+}
+
+fn report(step: &Step, done: &Done, began: Instant) {
+    let (events, callee) = (&step.host.events, &step.leaf.descriptor.name);
+    for fired in &done.fired {
+        events.emit(|| Event::GuardFired {
+            run: Some(step.run.clone()),
+            callee: callee.clone(),
+            fired: fired.clone(),
+        });
+    }
+    if !done.overrun.is_zero() {
+        let (run, by) = (step.run.clone(), done.overrun);
+        events.emit(|| Event::Overrun { run, callee: callee.clone(), by });
+    }
+    events.emit(|| Event::StepEnded {
+        run: step.run.clone(),
+        position: step.position,
+        callee: callee.clone(),
+        status: Status::of(&done.result),
+        category: done.result.as_ref().err().map(StepError::category),
+        attempts: done.attempts,
+        took: began.elapsed(),
+        spend: done.spend,
+    });
+}
+
+/// One attempt. The reservation is settled even if the attempt is dropped half-way: what it
+/// recorded as spent by then stays spent.
+fn attempt<'a>(
+    step: &'a Step,
+    number: u32,
+    cost: &'a Mutex<Cost>,
+) -> BoxFuture<'a, StepResult<Value>> {
+    Box::pin(async move {
+        let leaf = &step.leaf;
+        let bound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            leaf.twin.bound(&step.request)
+        }))
+        .unwrap_or_else(|panic| Err(panicked(&*panic)))?;
+        let reservation = step.ledger.reserve(bound)?;
+        let spend = Arc::new(Mutex::new(Spend::CALL));
+        let _settle = Settle { reservation: Some(reservation), spend: spend.clone(), cost };
+        let cx = StepContext {
+            tenant: step.tenant.clone(),
+            run: step.run.clone(),
+            key: step.key.clone(),
+            attempt: number,
+            deadline: step.deadline,
+            cancel: step.cancel.child_token(),
+            host: step.host.clone(),
+            spend,
+        };
+        contain(leaf.twin.clone().invoke(cx, step.request.clone())).await
+    })
+}
+
+struct Settle<'a> {
+    reservation: Option<crate::admission::Reservation>,
+    spend: Arc<Mutex<Spend>>,
+    cost: &'a Mutex<Cost>,
+}
+
+impl Drop for Settle<'_> {
+    fn drop(&mut self) {
+        let actual = *self.spend.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(reservation) = self.reservation.take() else { return };
+        let over = reservation.settle(actual);
+        let mut cost = self.cost.lock().unwrap_or_else(PoisonError::into_inner);
+        cost.spend += actual;
+        cost.overrun += over;
+    }
+}

@@ -1,0 +1,285 @@
+//! Durable runs from outside: looked at, waited for, signalled, cancelled, resumed, forked; and
+//! the requests of other processes.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Facade, parse_name};
+use crate::{
+    Category, Context, EventName, Name, RunId, StepError, Version,
+    call::Options,
+    engine::{self, RunHandle},
+    events::Event,
+    journal::{Batch, Message, MessageId, RunFilter, StartRequest},
+    record::{History, Record, RunSummary},
+};
+
+/// A run with everything recorded about it, and the runs below it.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunReport {
+    /// One line.
+    pub summary: RunSummary,
+    /// Everything recorded.
+    pub history: History,
+    /// True when its version is not registered.
+    pub blocked: bool,
+    /// The runs that it started, in order.
+    pub children: Vec<RunReport>,
+}
+
+impl Facade {
+    /// Runs that match, newest first.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub async fn runs(&self, filter: RunFilter) -> Result<Vec<RunSummary>, StepError> {
+        Ok(self.host().journal.runs(filter).await?)
+    }
+
+    /// Everything recorded about one run.
+    ///
+    /// # Errors
+    ///
+    /// `not_found`, and those of the store.
+    pub async fn history(&self, run: &RunId) -> Result<History, StepError> {
+        engine::history(self.host(), run).await
+    }
+
+    /// Unfinished runs that wait for a version to be registered.
+    pub fn blocked(&self) -> Vec<(RunId, Name, Version)> {
+        self.host().engine.blocked_runs()
+    }
+
+    /// Root runs that hold a ticket now.
+    pub fn open_roots(&self) -> u32 {
+        self.host().admission.open()
+    }
+
+    /// Durable runs in memory now.
+    pub fn in_memory(&self) -> usize {
+        self.host().engine.in_memory()
+    }
+
+    /// Waits for a run that was started before, in this process or an earlier one.
+    ///
+    /// # Errors
+    ///
+    /// `not_found`; `run_blocked` when its version is not registered.
+    pub async fn attach_to(&self, run: &RunId) -> Result<RunHandle, StepError> {
+        Ok(RunHandle::new(engine::attach(self.host(), run).await?))
+    }
+
+    /// Delivers an external event to a run. The first event of a name counts.
+    ///
+    /// # Errors
+    ///
+    /// `not_found`; `conflict` when the run has ended; `payload_too_large`.
+    pub async fn signal(
+        &self,
+        run: &RunId,
+        event: EventName,
+        data: Value,
+    ) -> Result<(), StepError> {
+        engine::event(self.host(), run, event, data, Batch::default()).await
+    }
+
+    /// Ends a run and everything below it.
+    ///
+    /// # Errors
+    ///
+    /// `not_found`; `conflict` when the run has ended.
+    pub async fn cancel(&self, run: &RunId, reason: &str) -> Result<(), StepError> {
+        engine::cancel(self.host(), run, reason, Batch::default()).await
+    }
+
+    /// Takes an unfinished run up again, for instance after a failure of the store.
+    ///
+    /// # Errors
+    ///
+    /// `not_found`; `conflict` when the run has ended; `run_blocked`.
+    pub async fn resume(&self, run: &RunId) -> Result<RunHandle, StepError> {
+        let past = self.history(run).await?;
+        if past.ended.is_some() {
+            let message = format!("run `{run}` has ended");
+            return Err(StepError::new(Category::Conflict, message)
+                .hint("fork it from the step that you want to repeat"));
+        }
+        let (name, version) = (&past.started.orchestrator, &past.started.version);
+        if self.host().registry.load().version(name, version).is_none() {
+            let message = format!("run `{run}` needs `{name} {version}`");
+            return Err(StepError::new(Category::RunBlocked, message));
+        }
+        engine::wake(self.host(), run);
+        self.attach_to(run).await
+    }
+
+    /// Starts a new run that takes over everything that an ended run had recorded before the step
+    /// at `from` ended, and goes on from there. `onto` names another version to run on.
+    ///
+    /// # Errors
+    ///
+    /// `not_found` for the run, the step or the version; `conflict` when the run has not ended;
+    /// the refusals of admission.
+    pub async fn fork(
+        &self,
+        run: &RunId,
+        from: u32,
+        onto: Option<&Version>,
+    ) -> Result<RunHandle, StepError> {
+        let past = self.history(run).await?;
+        if past.ended.is_none() && onto.is_none() {
+            let message = format!("run `{run}` has not ended");
+            return Err(StepError::new(Category::Conflict, message).hint("cancel it first"));
+        }
+        let at = past
+            .records
+            .iter()
+            .position(|record| matches!(record, Record::Step(step) if step.position == from));
+        let Some(at) = at else {
+            let message = format!("run `{run}` has no finished step {from}");
+            return Err(StepError::new(Category::NotFound, message)
+                .hint("`consort show` lists the steps with their numbers"));
+        };
+        let (name, version) = (&past.started.orchestrator, onto.unwrap_or(&past.started.version));
+        let entry = {
+            let registry = self.host().registry.load();
+            registry.version(name, version).cloned().ok_or_else(|| {
+                StepError::new(Category::NotFound, format!("`{name} {version}` is not registered"))
+            })?
+        };
+        let handle = engine::fork(self.host(), &entry, past, at, from).await?;
+        Ok(RunHandle::new(handle))
+    }
+
+    /// A run and the runs below it.
+    ///
+    /// # Errors
+    ///
+    /// `not_found`, and those of the store.
+    pub async fn report(&self, run: &RunId) -> Result<RunReport, StepError> {
+        let blocked: Vec<RunId> = self.blocked().into_iter().map(|(id, ..)| id).collect();
+        RunReport::read(&*self.host().journal, run, &blocked).await
+    }
+
+    async fn apply(&self, id: MessageId, message: Message) -> Result<(), StepError> {
+        let host = self.host();
+        let applied = || Batch { applied: vec![id], ..Batch::default() };
+        match message {
+            Message::Start(start) => self.start_for_another(*start, applied()).await,
+            Message::Cancel { run, reason } => engine::cancel(host, &run, &reason, applied()).await,
+            Message::Event { run, event, data } => {
+                engine::event(host, &run, event, data, applied()).await
+            }
+            Message::Resume { run } => {
+                host.journal.commit(applied()).await?;
+                self.resume(&run).await.map(drop)
+            }
+            Message::Custom { orchestrator, request } => {
+                let done =
+                    self.orchestrate(orchestrator.as_str(), Context::default(), request).await;
+                host.journal.commit(applied()).await?;
+                done.map(drop)
+            }
+        }
+    }
+
+    async fn start_for_another(&self, start: StartRequest, batch: Batch) -> Result<(), StepError> {
+        let name = parse_name(start.orchestrator.as_str())?;
+        let entry = self.durable(&name)?;
+        entry.schemas.check(&start.request).map_err(|error| error.within(&name))?;
+        let clock = &*self.host().clock;
+        let mut cx = self.context(start.tenant).request(start.request_id);
+        let inner = Arc::make_mut(&mut cx.0);
+        inner.deadline = start.deadline.map(|utc| crate::Deadline::at_utc(utc, clock));
+        inner.budget = start.budget;
+        inner.idempotency_key = start.idempotency_key;
+        inner.metadata = Arc::new(start.metadata);
+        let options = Options::default();
+        engine::start_root_as(self.host(), &cx, &entry, start.request, options, start.id, batch)
+            .await
+            .map(drop)
+    }
+}
+
+impl RunReport {
+    /// Reads a run and the runs below it from a store.
+    ///
+    /// # Errors
+    ///
+    /// `not_found`, and those of the store.
+    pub async fn read(
+        journal: &dyn crate::journal::Journal,
+        run: &RunId,
+        blocked: &[RunId],
+    ) -> Result<Self, StepError> {
+        let filter =
+            RunFilter { tree: Some(run.tree()), limit: usize::MAX, ..RunFilter::default() };
+        let mut tree = Vec::new();
+        for summary in journal.runs(filter).await? {
+            let below = summary.id == *run || summary.id.as_str().starts_with(&format!("{run}/"));
+            if !below {
+                continue;
+            }
+            if let Some(history) = journal.history(&summary.id).await? {
+                let blocked = blocked.contains(&summary.id);
+                tree.push(Self { summary, history, blocked, children: Vec::new() });
+            }
+        }
+        // Deepest first, so that every run is complete when it moves into its parent.
+        tree.sort_by_key(|report| {
+            let id = &report.summary.id;
+            (std::cmp::Reverse(id.as_str().matches('/').count()), id.position())
+        });
+        let mut waiting: Vec<Self> = Vec::new();
+        for mut report in tree {
+            let own = report.summary.id.clone();
+            let (mine, rest): (Vec<_>, Vec<_>) = waiting
+                .into_iter()
+                .partition(|child| child.summary.id.parent().as_ref() == Some(&own));
+            report.children = mine;
+            waiting = rest;
+            waiting.push(report);
+        }
+        waiting.pop().ok_or_else(|| engine::no_such_run(run))
+    }
+}
+
+/// Takes up what other processes ask for, as it arrives.
+pub(super) async fn listen(facade: Facade) {
+    let host = facade.host().clone();
+    loop {
+        let rang = host.journal.rang();
+        match host.journal.inbox().await {
+            Ok(messages) => {
+                for (id, message) in messages {
+                    take(&facade, id, message).await;
+                }
+            }
+            Err(error) => {
+                let why = error.to_string();
+                host.events.emit(|| Event::StoreFailed { doing: "read the inbox".into(), why });
+            }
+        }
+        tokio::select! {
+            biased;
+            () = host.closing.cancelled() => return,
+            () = rang => {}
+        }
+    }
+}
+
+async fn take(facade: &Facade, id: MessageId, message: Message) {
+    let Err(error) = facade.apply(id, message).await else { return };
+    let host = facade.host();
+    let why = format!("{error}: {}", error.causes().join(": "));
+    host.events.emit(|| Event::MessageRefused { message: id, why });
+    // A refused request is dealt with as well; a failing store will offer it again.
+    let batch = Batch { applied: vec![id], ..Batch::default() };
+    if let Err(error) = host.journal.commit(batch).await {
+        let why = error.to_string();
+        host.events.emit(|| Event::StoreFailed { doing: "empty the inbox".into(), why });
+    }
+}

@@ -1,0 +1,283 @@
+//! Who can be called: a snapshot that readers take without a lock.
+
+use std::{
+    any::TypeId,
+    collections::{BTreeMap, HashMap},
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use serde_json::Value;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    CapabilityDescriptor, Category, Descriptor, Layer, Name, StepError, TaskScope, Version,
+    orchestrator::{DynCapability, DynOrchestrator},
+};
+
+/// A registered orchestrator.
+pub(crate) struct Entry {
+    pub(crate) descriptor: Descriptor,
+    pub(crate) twin: Arc<dyn DynOrchestrator>,
+    pub(crate) request_type: TypeId,
+    pub(crate) schemas: Schemas,
+    pub(crate) tasks: TaskScope,
+    /// Cancelled when open runs must end because of an `unregister`.
+    pub(crate) evict: CancellationToken,
+    pub(crate) open: Open,
+    /// The order in which entries were started; they are stopped in reverse.
+    pub(crate) order: u64,
+}
+
+/// A registered capability.
+pub(crate) struct Leaf {
+    pub(crate) descriptor: CapabilityDescriptor,
+    pub(crate) twin: Arc<dyn DynCapability>,
+    pub(crate) schemas: Schemas,
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry").field("descriptor", &self.descriptor).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Leaf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leaf").field("descriptor", &self.descriptor).finish_non_exhaustive()
+    }
+}
+
+/// Request and response schema, and the compiled check of the former.
+#[derive(Debug)]
+pub(crate) struct Schemas {
+    pub(crate) request: Value,
+    pub(crate) response: Value,
+    validator: jsonschema::Validator,
+}
+
+impl Schemas {
+    pub(crate) fn new<R: crate::Request>() -> Result<Self, StepError> {
+        let request = schemars::schema_for!(R).to_value();
+        let response = schemars::schema_for!(R::Response).to_value();
+        let validator = jsonschema::validator_for(&request).map_err(|error| {
+            StepError::new(Category::Configuration, "the request type has no usable JSON Schema")
+                .because(&error)
+        })?;
+        Ok(Self { request, response, validator })
+    }
+
+    /// Checks a request and names every offending field.
+    pub(crate) fn check(&self, request: &Value) -> Result<(), StepError> {
+        if self.validator.is_valid(request) {
+            return Ok(());
+        }
+        let mut refusal =
+            StepError::new(Category::InvalidRequest, "the request does not match its schema");
+        for error in self.validator.iter_errors(request).take(100) {
+            let at = error.instance_path().to_string();
+            let pointer = match error.kind() {
+                jsonschema::error::ValidationErrorKind::Required { property } => match property {
+                    Value::String(field) => format!("{at}/{}", escape(field)),
+                    _ => at,
+                },
+                jsonschema::error::ValidationErrorKind::AdditionalProperties { unexpected } => {
+                    for field in unexpected {
+                        let pointer = format!("{at}/{}", escape(field));
+                        refusal = refusal.violation(pointer, "is not a known field");
+                    }
+                    continue;
+                }
+                _ => at,
+            };
+            refusal = refusal.violation(pointer, shorten(error.to_string()));
+        }
+        Err(refusal)
+    }
+}
+
+fn escape(field: &str) -> String {
+    field.replace('~', "~0").replace('/', "~1")
+}
+
+/// Messages quote the offending value, which may be a whole document.
+fn shorten(mut message: String) -> String {
+    const LONGEST: usize = 300;
+    if message.len() > LONGEST {
+        let end = (0..=LONGEST).rev().find(|i| message.is_char_boundary(*i)).unwrap_or(0);
+        message.truncate(end);
+        message.push('…');
+    }
+    message
+}
+
+/// Counts open runs of an entry, refuses new ones, and tells when none is left.
+#[derive(Debug, Default)]
+pub(crate) struct Open {
+    runs: AtomicUsize,
+    closed: AtomicBool,
+    none_left: Notify,
+}
+
+/// One open run. Dropped when it ends.
+#[derive(Debug)]
+pub(crate) struct OpenRun(Arc<Entry>);
+
+impl OpenRun {
+    /// `None` when the entry takes no new runs.
+    pub(crate) fn enter(entry: &Arc<Entry>) -> Option<Self> {
+        // Counted first, so that whoever closes the entry afterwards waits for this run.
+        entry.open.runs.fetch_add(1, Ordering::SeqCst);
+        let run = Self(entry.clone());
+        (!entry.open.closed.load(Ordering::SeqCst)).then_some(run)
+    }
+}
+
+impl Drop for OpenRun {
+    fn drop(&mut self) {
+        if self.0.open.runs.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.open.none_left.notify_waiters();
+        }
+    }
+}
+
+impl Open {
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// Resolves when no run is open.
+    pub(crate) async fn drained(&self) {
+        loop {
+            let left = self.none_left.notified();
+            if self.runs.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            left.await;
+        }
+    }
+}
+
+/// Everything that is registered, at one moment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Registry {
+    orchestrators: HashMap<Name, BTreeMap<Version, Arc<Entry>>>,
+    capabilities: HashMap<Name, Arc<Leaf>>,
+}
+
+/// Whoever answers to a name.
+#[derive(Clone, Debug)]
+pub(crate) enum Callee {
+    Orchestrator(Arc<Entry>),
+    Capability(Arc<Leaf>),
+}
+
+impl Registry {
+    /// The highest version of an orchestrator, or a capability.
+    pub(crate) fn resolve(&self, name: &Name) -> Result<Callee, StepError> {
+        if let Some(entry) = self.newest(name) {
+            return Ok(Callee::Orchestrator(entry.clone()));
+        }
+        match self.capabilities.get(name) {
+            Some(leaf) => Ok(Callee::Capability(leaf.clone())),
+            None => Err(self.not_found(name, true)),
+        }
+    }
+
+    pub(crate) fn newest(&self, name: &Name) -> Option<&Arc<Entry>> {
+        self.orchestrators.get(name)?.values().next_back()
+    }
+
+    pub(crate) fn version(&self, name: &Name, version: &Version) -> Option<&Arc<Entry>> {
+        self.orchestrators.get(name)?.get(version)
+    }
+
+    pub(crate) fn capability(&self, name: &Name) -> Option<&Arc<Leaf>> {
+        self.capabilities.get(name)
+    }
+
+    /// All orchestrators, by layer from the top, then by name and version.
+    pub(crate) fn entries(&self) -> Vec<Arc<Entry>> {
+        let mut all: Vec<_> =
+            self.orchestrators.values().flat_map(|v| v.values().cloned()).collect();
+        all.sort_by(|a, b| {
+            let key =
+                |e: &Entry| (std::cmp::Reverse(e.descriptor.layer), e.descriptor.name.clone());
+            key(a).cmp(&key(b)).then_with(|| a.descriptor.version.cmp(&b.descriptor.version))
+        });
+        all
+    }
+
+    pub(crate) fn by_layer(&self, layer: Layer) -> Vec<Arc<Entry>> {
+        self.entries().into_iter().filter(|entry| entry.descriptor.layer == layer).collect()
+    }
+
+    pub(crate) fn leaves(&self) -> Vec<Arc<Leaf>> {
+        let mut all: Vec<_> = self.capabilities.values().cloned().collect();
+        all.sort_by(|a, b| a.descriptor.name.cmp(&b.descriptor.name));
+        all
+    }
+
+    pub(crate) fn insert(&mut self, entry: Arc<Entry>) -> Result<(), StepError> {
+        let Descriptor { name, version, .. } = &entry.descriptor;
+        if self.capabilities.contains_key(name) {
+            return Err(taken(format!("a capability called `{name}` is registered")));
+        }
+        let versions = self.orchestrators.entry(name.clone()).or_default();
+        if versions.contains_key(version) {
+            return Err(taken(format!("`{name} {version}` is registered already")));
+        }
+        versions.insert(version.clone(), entry);
+        Ok(())
+    }
+
+    pub(crate) fn insert_leaf(&mut self, leaf: Arc<Leaf>) -> Result<(), StepError> {
+        let name = &leaf.descriptor.name;
+        if self.orchestrators.contains_key(name) || self.capabilities.contains_key(name) {
+            return Err(taken(format!("`{name}` is registered already")));
+        }
+        self.capabilities.insert(name.clone(), leaf);
+        Ok(())
+    }
+
+    pub(crate) fn remove(&mut self, name: &Name, version: &Version) -> Option<Arc<Entry>> {
+        let versions = self.orchestrators.get_mut(name)?;
+        let entry = versions.remove(version);
+        if versions.is_empty() {
+            self.orchestrators.remove(name);
+        }
+        entry
+    }
+
+    pub(crate) fn remove_leaf(&mut self, name: &Name) -> Option<Arc<Leaf>> {
+        self.capabilities.remove(name)
+    }
+
+    pub(crate) fn not_found(&self, name: &Name, leaves: bool) -> StepError {
+        let mut near: Vec<(usize, &Name)> = self
+            .orchestrators
+            .keys()
+            .chain(self.capabilities.keys().filter(|_| leaves))
+            .map(|known| (strsim::damerau_levenshtein(known.as_str(), name.as_str()), known))
+            .filter(|(distance, known)| *distance <= 1 + known.as_str().len() / 3)
+            .collect();
+        near.sort();
+        let error = StepError::new(Category::NotFound, format!("nothing is called `{name}`"));
+        match near.as_slice() {
+            [] => error,
+            near => {
+                let names: Vec<_> = near.iter().take(3).map(|(_, n)| format!("`{n}`")).collect();
+                error.hint(format!("did you mean {}?", names.join(" or ")))
+            }
+        }
+    }
+}
+
+fn taken(message: String) -> StepError {
+    StepError::new(Category::Conflict, message)
+        .hint("use another name or version, or unregister the other one first")
+}

@@ -1,0 +1,256 @@
+//! What the parts of a running facade share, and what a run knows about itself.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+};
+
+use arc_swap::ArcSwap;
+use serde_json::Value;
+use tokio::{sync::Semaphore, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Blob, Category, Clock, Decider, Decision, Hash, Layer, Limits, Loss, Name, Question, Random,
+    RunId, Sent, Signal, Signals, Spend, StepError, TaskScope, TenantId, Timestamp,
+    admission::{Admission, Ledger, Moment, Ticket},
+    engine::Engine,
+    events::{Event, Events},
+    guard::{RunGuard, StepGuards},
+    journal::{Batch, Journal},
+    orchestrator::encode,
+    record::LocalKind,
+    registry::Registry,
+    steps::Steps,
+};
+
+/// Everything that runs share.
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) limits: Limits,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) decider: Arc<dyn Decider>,
+    pub(crate) signals: Arc<dyn Signals>,
+    pub(crate) run_guards: Vec<Arc<dyn RunGuard>>,
+    pub(crate) step_guards: Arc<dyn StepGuards>,
+    pub(crate) registry: ArcSwap<Registry>,
+    pub(crate) registering: Mutex<()>,
+    pub(crate) started: AtomicBool,
+    pub(crate) orders: AtomicU64,
+    pub(crate) events: Events,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) engine: Engine,
+    /// Owns the drivers of durable runs, the timers and late clean-ups.
+    pub(crate) tasks: TaskScope,
+    /// Cancelled when nothing new is admitted any more.
+    pub(crate) closing: CancellationToken,
+    pub(crate) blocking: Arc<Semaphore>,
+}
+
+impl Host {
+    pub(crate) fn moment(&self) -> Moment {
+        Moment { at: Instant::now(), utc: self.clock.utc() }
+    }
+
+    pub(crate) fn new_run_id(&self) -> RunId {
+        RunId::root(self.clock.utc().0, self.random.wide())
+    }
+
+    pub(crate) async fn read(&self, hash: Hash) -> Result<Arc<[u8]>, StepError> {
+        self.journal.blob(hash).await?.ok_or_else(|| {
+            StepError::new(Category::NotFound, format!("the store has no content {hash}"))
+        })
+    }
+
+    pub(crate) async fn store(&self, hash: Hash, bytes: Arc<[u8]>) -> Result<(), StepError> {
+        let batch = Batch { blobs: vec![(hash, bytes)], ..Batch::default() };
+        Ok(self.journal.commit(batch).await?)
+    }
+
+    /// A ticket for a root run or a bare step of `tenant`.
+    pub(crate) async fn admit(
+        &self,
+        tenant: &TenantId,
+        budget: Option<crate::Budget>,
+    ) -> Result<Ticket, StepError> {
+        let now = self.moment();
+        if let Some(since) = self.admission.unloaded(tenant, now.utc) {
+            let spent = self.journal.spent(tenant, since).await?;
+            self.admission.load(tenant, now, spent);
+        }
+        Ok(self.admission.admit(tenant, budget, now)?)
+    }
+
+    /// Adds what was spent outside durable runs to the tenant's account on disk.
+    pub(crate) fn account(&self, tenant: &TenantId, spend: Spend) {
+        let spent = vec![(tenant.clone(), self.clock.utc(), spend)];
+        // Nobody waits: an account of ephemeral work may lack the last moment before a crash.
+        drop(self.journal.commit(Batch { spent, ..Batch::default() }));
+    }
+
+    pub(crate) fn deliver(&self, sent: &Sent) {
+        if !self.signals.take(sent) {
+            self.events.emit(|| Event::Unconsumed {
+                signal: sent.id.clone(),
+                name: sent.signal.name.clone(),
+            });
+        }
+    }
+}
+
+/// How a run asks for things.
+#[derive(Debug)]
+pub(crate) enum Mode {
+    /// By steps that are recorded.
+    Durable(Steps),
+    /// Directly.
+    Ephemeral,
+    /// Directly, from outside any run.
+    Outside,
+}
+
+/// What a run knows about itself.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) host: Arc<Host>,
+    pub(crate) id: Option<RunId>,
+    pub(crate) callee: Option<Name>,
+    pub(crate) parent: Option<Name>,
+    pub(crate) depth: u16,
+    pub(crate) origin: Option<Layer>,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) mode: Mode,
+    pub(crate) losses: Mutex<Vec<Loss>>,
+    /// Numbers the direct steps, decisions and signals of an ephemeral run.
+    pub(crate) sequence: AtomicU32,
+    /// What direct steps of an ephemeral run cost.
+    pub(crate) spent: Mutex<Spend>,
+}
+
+impl Run {
+    pub(crate) fn lose(&self, losses: impl IntoIterator<Item = Loss>) {
+        let mut all = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
+        for loss in losses {
+            if !all.contains(&loss) {
+                all.push(loss);
+            }
+        }
+    }
+
+    pub(crate) fn take_losses(&self) -> Vec<Loss> {
+        std::mem::take(&mut *self.losses.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn next_key(&self) -> String {
+        let number = self.sequence.fetch_add(1, Ordering::Relaxed);
+        match &self.id {
+            Some(id) => format!("{id}/{number}"),
+            None => format!("{}/{number}", self.host.new_run_id()),
+        }
+    }
+
+    pub(crate) fn progress(&self, done: u32, total: u32, doing: String) {
+        if let Some(run) = self.id.clone() {
+            self.host.events.emit(|| Event::Progress { run, done, total, doing });
+        }
+    }
+
+    pub(crate) fn now(&self) -> Result<Timestamp, StepError> {
+        let now = || self.host.clock.utc();
+        match &self.mode {
+            Mode::Durable(steps) => {
+                let (_, value, _) =
+                    steps.local(LocalKind::Now, &Value::Null, |_| Ok(now().0.into()))?;
+                Ok(Timestamp(value.as_u64().unwrap_or_default()))
+            }
+            Mode::Ephemeral | Mode::Outside => Ok(now()),
+        }
+    }
+
+    pub(crate) fn random(&self) -> Result<u64, StepError> {
+        let bits = || self.host.random.bits();
+        match &self.mode {
+            Mode::Durable(steps) => {
+                let fresh = |_| Ok(bits().into());
+                let (_, value, _) = steps.local(LocalKind::Random, &Value::Null, fresh)?;
+                Ok(value.as_u64().unwrap_or_default())
+            }
+            Mode::Ephemeral | Mode::Outside => Ok(bits()),
+        }
+    }
+
+    pub(crate) fn decide(
+        &self,
+        tenant: &TenantId,
+        question: Question,
+    ) -> Result<Decision, StepError> {
+        let choose = |id: String| -> Result<Decision, StepError> {
+            let choice = self.host.decider.decide(tenant, &question, &*self.host.random)?;
+            let arms = question.candidates.len();
+            if choice.chosen >= arms || choice.propensities.len() != arms {
+                let message = format!("policy `{}` chose outside the candidates", choice.policy);
+                return Err(StepError::new(Category::Internal, message));
+            }
+            Ok(Decision {
+                id,
+                question: question.clone(),
+                chosen: choice.chosen,
+                propensities: choice.propensities,
+                scores: choice.scores,
+                policy: choice.policy,
+                policy_version: choice.version,
+            })
+        };
+        match (&self.mode, &self.id) {
+            (Mode::Durable(steps), Some(run)) => {
+                let fresh = |position| encode(&choose(format!("{run}/{position}"))?);
+                let (_, value, _) = steps.local(LocalKind::Decision, &encode(&question)?, fresh)?;
+                crate::orchestrator::decode(value)
+            }
+            _ => choose(self.next_key()),
+        }
+    }
+
+    pub(crate) fn signal(&self, tenant: &TenantId, signal: Signal) -> Result<(), StepError> {
+        match (&self.mode, &self.id) {
+            (Mode::Durable(steps), Some(_)) => {
+                let body = encode(&signal)?;
+                // Delivered by the driver, after the commit.
+                steps.local(LocalKind::Signal, &body, |_| Ok(body.clone()))?;
+            }
+            (_, Some(run)) => {
+                let (id, run, tenant) = (self.next_key(), run.clone(), tenant.clone());
+                self.host.deliver(&Sent { id, run, tenant, signal });
+            }
+            (_, None) => {
+                let (id, run) = (self.next_key(), self.host.new_run_id());
+                self.host.deliver(&Sent { id, run, tenant: tenant.clone(), signal });
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn put(&self, bytes: Arc<[u8]>, media_type: &str) -> Blob {
+        match &self.mode {
+            Mode::Durable(steps) => steps.put(bytes, media_type),
+            Mode::Ephemeral | Mode::Outside => {
+                let blob = Blob::of(&bytes, media_type);
+                let batch = Batch { blobs: vec![(blob.hash, bytes)], ..Batch::default() };
+                // By the port's rule the change happens although nobody waits for it, and before
+                // any later commit that could refer to it.
+                drop(self.host.journal.commit(batch));
+                blob
+            }
+        }
+    }
+
+    pub(crate) fn spend(&self, amount: Spend) {
+        *self.spent.lock().unwrap_or_else(PoisonError::into_inner) += amount;
+    }
+
+    pub(crate) fn spent_directly(&self) -> Spend {
+        *self.spent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
