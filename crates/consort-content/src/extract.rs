@@ -2,6 +2,8 @@
 
 mod build;
 mod captions;
+mod feed;
+mod html;
 mod kind;
 mod markdown;
 mod plain;
@@ -15,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::decode;
 use crate::document::{Document, Kind};
 
+pub use feed::{Entry, Feed, feed};
 pub use kind::sniff;
 
 /// What the caller knows about a source besides its bytes. All of it may be missing or wrong.
@@ -36,6 +39,8 @@ pub struct Hint {
 pub struct Limits {
     /// Bytes of source accepted, also the most text produced. Default 64 MiB.
     pub max_bytes: usize,
+    /// Bytes of a web page: its tree takes many times its size. Default 16 MiB.
+    pub max_page_bytes: usize,
     /// Nesting of a page's or feed's elements. Default 512.
     pub max_depth: usize,
     /// Elements of a page. Default 400,000.
@@ -54,6 +59,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_bytes: 64 * 1024 * 1024,
+            max_page_bytes: 16 * 1024 * 1024,
             max_depth: 512,
             max_elements: 400_000,
             max_cues: 400_000,
@@ -131,17 +137,22 @@ pub fn extract(bytes: &[u8], hint: &Hint, limits: &Limits) -> Result<Document, E
     if kind == Kind::Pdf {
         return Err(ExtractError::NeedsWorker { kind });
     }
-    let declared = hint.media_type.as_deref().and_then(decode::charset);
-    let decoded = decode::decode(bytes, declared);
+    if kind == Kind::Feed {
+        return Ok(feed(bytes, hint, limits)?.into_document(limits));
+    }
+    let mut declared = hint.media_type.as_deref().and_then(decode::charset).map(str::to_owned);
+    if declared.is_none() && kind == Kind::Html {
+        declared = html::declared_encoding(bytes);
+    }
+    let decoded = decode::decode(bytes, declared.as_deref());
     let clean = build::clean(decoded)?;
     let mut document = match kind {
         Kind::Text => plain::parse(&clean.text, limits)?,
         Kind::Markdown => markdown::parse(&clean.text, limits)?,
         Kind::Srt | Kind::Vtt => captions::parse(&clean.text, kind, limits)?,
         Kind::TranscriptJson => transcript::parse(&clean.text, limits)?,
-        Kind::Html | Kind::Feed | Kind::Pdf => {
-            return Err(ExtractError::NotText { what: "a page or feed" });
-        }
+        Kind::Html => html::parse(&clean.text, hint.url.as_deref(), limits)?,
+        Kind::Feed | Kind::Pdf => return Err(ExtractError::NeedsWorker { kind }),
     };
     document.kind = kind;
     document.encoding = Some(clean.encoding.to_owned());

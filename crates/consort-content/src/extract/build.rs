@@ -131,6 +131,11 @@ impl Builder {
         self.gap = self.gap.max(Gap::Space);
     }
 
+    /// True while the open paragraph has any text.
+    pub(crate) const fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// Where the next visible character will stand.
     pub(crate) fn here(&self) -> usize {
         let gap = usize::from(self.open.is_some() && self.gap != Gap::None);

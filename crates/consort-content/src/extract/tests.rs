@@ -169,3 +169,68 @@ fn text_beyond_the_limit_is_refused_with_both_numbers() {
     let error = extract(b"twelve bytes", &Hint::default(), &limits).expect_err("refused");
     assert_eq!(error.to_string(), "too large: 12 bytes, the limit is 10");
 }
+
+const RSS: &str = r#"<?xml version="1.0" encoding="UTF-8"?><rss version="2.0"><channel><title>Quay &amp; News</title>
+<language>en</language><item><title>Bridge &lt;b&gt;closes&lt;/b&gt;</title><link>https://q.example/1</link>
+<description>&lt;p&gt;For a &lt;a href="/why"&gt;year&lt;/a&gt;.&lt;/p&gt;&lt;script&gt;x()&lt;/script&gt;</description>
+<pubDate>Tue, 04 Mar 2031 06:00:00 GMT</pubDate><enclosure url="https://q.example/1.mp3" length="5" type="audio/mpeg"/></item>
+<item><title>Second</title><link>https://q.example/2</link></item></channel></rss>"#;
+
+#[test]
+fn feeds_give_their_entries() {
+    let hint = Hint { url: Some("https://q.example/feed".into()), ..Hint::default() };
+    let found = feed(RSS.as_bytes(), &hint, &Limits::default()).expect("reads");
+    assert_eq!((found.title.as_deref(), found.entries.len()), (Some("Quay & News"), 2));
+    let first = &found.entries[0];
+    assert_eq!((first.title.as_deref(), first.text.as_str()), (Some("Bridge closes"), "For a year."));
+    assert_eq!(first.links[0].url, "https://q.example/why");
+    assert_eq!(first.media, ["https://q.example/1.mp3"]);
+    assert_eq!(first.published.as_deref(), Some("2031-03-04T06:00:00+00:00"));
+    let document = extract(RSS.as_bytes(), &hint, &Limits::default()).expect("reads");
+    assert_eq!(paragraphs(&document), ["Bridge closes", "For a year.", "Second"]);
+    assert_eq!(document.links[1].span.map(|span| span.of(&document.text)), Some("year"));
+}
+
+#[test]
+fn feeds_beyond_the_limit_are_cut_and_told() {
+    let limits = Limits { max_entries: 1, ..Limits::default() };
+    let found = feed(RSS.as_bytes(), &Hint::default(), &limits).expect("reads");
+    assert_eq!(found.losses, ["1 more entries than the limit of 1 not read."]);
+}
+
+#[test]
+fn json_feeds_are_feeds() {
+    let text = r#"{"version":"https://jsonfeed.org/version/1.1","title":"T","items":[
+        {"id":"1","url":"https://j.example/1","content_html":"<p>Hello</p>"}]}"#;
+    assert_eq!(named("feed.json", text).text, "Hello");
+}
+
+#[test]
+fn markup_in_titles_is_not_markup_afterwards() {
+    let page = "<html><head><title>A &lt;script&gt;alert(1)&lt;/script&gt; tale</title></head><body><article><p>Words \
+                enough to make a paragraph that readers would want to keep.</p></article></body></html>";
+    let document = named("a.html", page);
+    assert_eq!(document.title.as_deref(), Some("A <script>alert(1)</script> tale"));
+    assert!(document.text.starts_with("Words enough"));
+}
+
+#[test]
+fn links_of_a_page_are_absolute_and_harmless() {
+    let page = "<html><body><main><p>See <a href='../a?b=1'>this</a>, not <a href='javascript:x()'>that</a> or \
+                <a href='#top'>the top</a>. There are more words here to read.</p></main></body></html>";
+    let hint = Hint { url: Some("https://p.example/x/y".into()), ..Hint::default() };
+    let document = extract(page.as_bytes(), &hint, &Limits::default()).expect("reads");
+    let urls: Vec<_> = document.links.iter().map(|link| link.url.as_str()).collect();
+    assert_eq!(urls, ["https://p.example/a?b=1"]);
+    assert_eq!(document.links[0].span.map(|span| span.of(&document.text)), Some("this"));
+}
+
+#[test]
+fn a_page_in_another_encoding_is_read_by_its_own_word() {
+    let page = "<html><head><meta http-equiv=Content-Type content='text/html; charset=windows-1251'></head>\
+                <body><p>Совет принял решение построить школу.</p></body></html>";
+    let (bytes, _, _) = encoding_rs::WINDOWS_1251.encode(page);
+    let document = extract(&bytes, &Hint::default(), &Limits::default()).expect("reads");
+    assert_eq!(document.text, "Совет принял решение построить школу.");
+    assert_eq!(document.encoding.as_deref(), Some("windows-1251"));
+}

@@ -1,0 +1,5 @@
+//! Extraction, segmentation and gating against the labelled corpus and against hostile input.
+
+mod corpus;
+mod pages;
+mod score;
