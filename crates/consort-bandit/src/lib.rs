@@ -11,6 +11,7 @@
 //! | build contexts from named facts | [`features`] |
 //! | see why an arm was preferred | [`Agent::explain`] |
 //! | evaluate a policy on another's log | [`ope`] |
+//! | promote or withdraw without peeking errors | [`inference`] |
 //! | learn from a log exactly once | [`learner`] |
 //! | store and restore what was learned | [`codec`] |
 //!
@@ -43,6 +44,7 @@ pub mod codec;
 mod error;
 mod explain;
 pub mod features;
+pub mod inference;
 pub mod learner;
 pub mod linear;
 mod model;
