@@ -26,6 +26,7 @@ pub mod breaker;
 pub mod bulkhead;
 mod clock;
 mod config;
+pub mod endpoints;
 mod error;
 pub mod hedge;
 pub mod pipeline;

@@ -1,0 +1,232 @@
+//! Endpoints of one callee: picks the least loaded of two, and leaves out those that fail.
+
+mod config;
+mod load;
+mod outlier;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+pub use config::{Balance, Config, Eject, Limits};
+
+use crate::clock::after;
+use crate::rng::Rng;
+use crate::shield::shielded;
+use crate::sync::{Mutex, lock};
+use crate::verdict::Charge;
+use load::Load;
+use outlier::Health;
+
+/// The endpoints of one callee. `T` is what the caller needs to reach one: a URL, a client.
+///
+/// Power of two choices: of two drawn at random the one that costs less is taken. That is close
+/// to the best pick and, unlike it, does not send everybody to the same place (Mitzenmacher,
+/// 2001). Cost is peak-EWMA latency times outstanding calls.
+pub struct Endpoints<T> {
+    state: Mutex<State<T>>,
+    rng: Rng,
+    on_eject: Option<Listener>,
+}
+
+type Listener = Arc<dyn Fn(&str, Duration) + Send + Sync>;
+
+struct State<T> {
+    limits: Limits,
+    /// In the order of their ids, which only grow.
+    slots: Vec<Slot<T>>,
+    /// Of the same places as `slots`.
+    healths: Vec<Health>,
+    next_id: u64,
+    interval_ends: Option<Instant>,
+}
+
+struct Slot<T> {
+    id: u64,
+    name: Arc<str>,
+    value: Arc<T>,
+    load: Load,
+}
+
+/// A call to one endpoint. Dropped without [`report`](Lease::report), it counts as nothing.
+#[must_use = "the endpoint counts the call as ended when this is dropped"]
+pub struct Lease<'a, T> {
+    endpoints: &'a Endpoints<T>,
+    id: u64,
+    name: Arc<str>,
+    value: Arc<T>,
+    open: bool,
+}
+
+/// One endpoint at one moment, for screens.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What it costs; lower is better. Seconds of latency times calls.
+    pub cost: f64,
+    /// Calls under way.
+    pub outstanding: u32,
+    /// How much longer it is left out.
+    pub out_for: Option<Duration>,
+}
+
+impl<T> Endpoints<T> {
+    /// No endpoints yet; see [`set`](Self::set).
+    pub fn new(limits: Limits, rng: Rng) -> Self {
+        let (slots, healths) = (Vec::new(), Vec::new());
+        let state = State { limits, slots, healths, next_id: 0, interval_ends: None };
+        Endpoints { state: Mutex::new(state), rng, on_eject: None }
+    }
+
+    /// Calls `listener` with the name and the time for which it is left out, outside every lock.
+    /// A listener that panics is ignored.
+    #[must_use]
+    pub fn on_eject(mut self, listener: impl Fn(&str, Duration) + Send + Sync + 'static) -> Self {
+        self.on_eject = Some(Arc::new(listener));
+        self
+    }
+
+    /// The endpoints from now on. One whose name is already known keeps its record.
+    pub fn set<N: Into<Arc<str>>>(&self, list: impl IntoIterator<Item = (N, T)>, now: Instant) {
+        let mut state = lock(&self.state);
+        let state = &mut *state;
+        let slots = std::mem::take(&mut state.slots);
+        let mut known: Vec<_> = slots.into_iter().zip(state.healths.drain(..)).collect();
+        let mut next: Vec<(Slot<T>, Health)> = Vec::new();
+        for (name, value) in list {
+            let (name, value) = (name.into(), Arc::new(value));
+            next.push(match known.iter().position(|(slot, _)| slot.name == name) {
+                Some(at) => {
+                    let (slot, health) = known.swap_remove(at);
+                    (Slot { value, ..slot }, health)
+                }
+                None => {
+                    let id = state.next_id;
+                    state.next_id += 1;
+                    (Slot { id, name, value, load: Load::new(now) }, Health::default())
+                }
+            });
+        }
+        next.sort_by_key(|(slot, _)| slot.id);
+        (state.slots, state.healths) = next.into_iter().unzip();
+    }
+
+    /// An endpoint to call now; not `instead_of`, if there is another. `None` only when there are
+    /// no endpoints: when all would be left out, none is.
+    pub fn pick(&self, instead_of: Option<&Lease<'_, T>>, now: Instant) -> Option<Lease<'_, T>> {
+        let mut state = lock(&self.state);
+        let State { limits, slots, healths, .. } = &mut *state;
+        let tried = instead_of.map(|lease| lease.id);
+        let is_in = |at: usize| !healths[at].is_out(now);
+        let is_fresh = |at: usize| Some(slots[at].id) != tried && is_in(at);
+        let draw = |will_do: &dyn Fn(usize) -> bool| self.draw(slots.len(), will_do);
+        let first = draw(&is_fresh).or_else(|| draw(&is_in)).or_else(|| draw(&|_| true))?;
+        let second = draw(&|at| at != first && is_fresh(at));
+        let cost = |at: usize| slots[at].load.cost(&limits.config().balance, now);
+        let at = second.filter(|&second| cost(second) < cost(first)).unwrap_or(first);
+        let slot = &mut slots[at];
+        slot.load.sent();
+        let (id, name, value) = (slot.id, slot.name.clone(), slot.value.clone());
+        Some(Lease { endpoints: self, id, name, value, open: true })
+    }
+
+    /// All endpoints at this moment.
+    pub fn snapshot(&self, now: Instant) -> Vec<Snapshot> {
+        let state = lock(&self.state);
+        let of = |(slot, health): (&Slot<T>, &Health)| Snapshot {
+            name: slot.name.clone(),
+            cost: slot.load.cost(&state.limits.config().balance, now),
+            outstanding: slot.load.outstanding(),
+            out_for: health.out_for(now),
+        };
+        state.slots.iter().zip(&state.healths).map(of).collect()
+    }
+
+    /// Takes new limits; records and ejections stay.
+    pub fn reconfigure(&self, limits: Limits) {
+        lock(&self.state).limits = limits;
+    }
+
+    /// The first that will do, from a random place on.
+    fn draw(&self, count: usize, will_do: &dyn Fn(usize) -> bool) -> Option<usize> {
+        let start = self.rng.below(count);
+        (start..count).chain(0..start).find(|&at| will_do(at))
+    }
+
+    fn end(&self, id: u64, seen: Option<(Charge, Duration, Instant)>) {
+        let mut state = lock(&self.state);
+        let State { limits, slots, healths, interval_ends, .. } = &mut *state;
+        let Ok(at) = slots.binary_search_by_key(&id, |slot| slot.id) else { return };
+        slots[at].load.gone();
+        let Some((charge, took, now)) = seen else { return };
+        let Config { balance, eject } = limits.config();
+        match charge {
+            Charge::Success => slots[at].load.answered(took, balance, now),
+            Charge::Failure => {
+                slots[at].load.answered(took.max(balance.failure), balance, now);
+            }
+            Charge::Nothing => {}
+        }
+        let Some(eject) = eject else { return };
+        let mut ejected = Vec::new();
+        if let Some(rest) = outlier::report(healths, at, charge, eject, now) {
+            ejected.push((at, rest));
+        }
+        let ends = interval_ends.get_or_insert_with(|| after(now, eject.interval));
+        if now >= *ends {
+            *ends = after(now, eject.interval);
+            ejected.extend(outlier::compare(healths, eject, now));
+        }
+        let ejected: Vec<(Arc<str>, Duration)> =
+            ejected.into_iter().map(|(at, rest)| (slots[at].name.clone(), rest)).collect();
+        drop(state);
+        if let Some(listener) = &self.on_eject {
+            for (name, rest) in &ejected {
+                shielded(|| listener(name, *rest));
+            }
+        }
+    }
+}
+
+impl<T> Lease<'_, T> {
+    /// The endpoint's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What is needed to reach it.
+    pub fn value(&self) -> &T {
+        &self.value
+    }
+
+    /// Says how the call went, how long it took, and that it ended `now`.
+    pub fn report(mut self, charge: Charge, took: Duration, now: Instant) {
+        self.open = false;
+        self.endpoints.end(self.id, Some((charge, took, now)));
+    }
+}
+
+impl<T> Drop for Lease<'_, T> {
+    fn drop(&mut self) {
+        if self.open {
+            self.endpoints.end(self.id, None);
+        }
+    }
+}
+
+impl<T> fmt::Debug for Lease<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lease").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl<T> fmt::Debug for Endpoints<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = lock(&self.state);
+        let names: Vec<&str> = state.slots.iter().map(|slot| &*slot.name).collect();
+        f.debug_struct("Endpoints").field("names", &names).finish_non_exhaustive()
+    }
+}

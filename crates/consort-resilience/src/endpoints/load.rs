@@ -1,0 +1,61 @@
+//! What one endpoint costs at the moment: its latency, quick to rise and slow to fall, times the
+//! calls it has.
+
+use std::time::{Duration, Instant};
+
+use super::config::Balance;
+
+/// Peak-EWMA, as in Finagle and linkerd: a latency above the average replaces it at once, one
+/// below pulls it down slowly.
+#[derive(Clone, Debug)]
+pub(crate) struct Load {
+    /// Seconds; `None` until the first answer.
+    latency: Option<f64>,
+    updated: Instant,
+    outstanding: u32,
+}
+
+impl Load {
+    pub(crate) fn new(now: Instant) -> Self {
+        Load { latency: None, updated: now, outstanding: 0 }
+    }
+
+    pub(crate) fn outstanding(&self) -> u32 {
+        self.outstanding
+    }
+
+    pub(crate) fn sent(&mut self) {
+        self.outstanding += 1;
+    }
+
+    pub(crate) fn gone(&mut self) {
+        self.outstanding = self.outstanding.saturating_sub(1);
+    }
+
+    pub(crate) fn answered(&mut self, took: Duration, balance: &Balance, now: Instant) {
+        let took = took.as_secs_f64();
+        let kept = self.kept(balance, now);
+        self.latency = Some(match self.latency {
+            Some(average) if took < average => average * kept + took * (1.0 - kept),
+            _ => took,
+        });
+        self.updated = self.updated.max(now);
+    }
+
+    /// Lower is better. What is known of an idle endpoint fades to nothing, so that it is tried
+    /// again one day; so is one of which nothing is known.
+    pub(crate) fn cost(&self, balance: &Balance, now: Instant) -> f64 {
+        match (self.latency, self.outstanding) {
+            (Some(average), 0) => average * self.kept(balance, now),
+            (None, 0) => 0.0,
+            (latency, calls) => {
+                latency.unwrap_or(balance.unknown.as_secs_f64()) * f64::from(calls + 1)
+            }
+        }
+    }
+
+    fn kept(&self, balance: &Balance, now: Instant) -> f64 {
+        let idle = now.saturating_duration_since(self.updated).as_secs_f64();
+        (-idle / balance.decay.as_secs_f64()).exp()
+    }
+}

@@ -1,0 +1,200 @@
+//! Claims about balancing and ejection.
+
+use proptest::prelude::{prop, prop_assert, proptest};
+
+use super::*;
+use crate::testing::{histories, moment};
+
+fn ms(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+fn endpoints(config: Config, count: u32) -> (Endpoints<u32>, Instant) {
+    let now = moment();
+    let endpoints = Endpoints::new(config.validate().unwrap(), Rng::seeded(1));
+    endpoints.set((0..count).map(|n| (format!("e{n}"), n)), now);
+    (endpoints, now)
+}
+
+/// Makes `calls` calls, one after the other, 1 ms apart; `answer` says how each endpoint does.
+/// Returns how many went to each.
+fn drive(
+    endpoints: &Endpoints<u32>,
+    now: &mut Instant,
+    calls: u32,
+    answer: impl Fn(u32) -> (Charge, Duration),
+) -> Vec<u32> {
+    let mut went = vec![0; endpoints.snapshot(*now).len()];
+    for _ in 0..calls {
+        *now += ms(1);
+        let lease = endpoints.pick(None, *now).unwrap();
+        let (charge, took) = answer(*lease.value());
+        went[*lease.value() as usize] += 1;
+        lease.report(charge, took, *now);
+    }
+    went
+}
+
+/// Ejection alone: failures do not repel calls before it acts.
+fn only(eject: Eject) -> Config {
+    let balance = Balance { failure: ms(0), ..Balance::default() };
+    Config { balance, eject: Some(eject) }
+}
+
+fn no_ejection() -> Config {
+    Config { eject: None, ..Config::default() }
+}
+
+#[test]
+fn equal_endpoints_share_the_calls() {
+    let (endpoints, mut now) = endpoints(no_ejection(), 4);
+    let went = drive(&endpoints, &mut now, 4_000, |_| (Charge::Success, ms(10)));
+    assert!(went.iter().all(|&n| (800..1_200).contains(&n)), "{went:?}");
+}
+
+#[test]
+fn slow_endpoint_gets_few_calls() {
+    let (endpoints, mut now) = endpoints(no_ejection(), 4);
+    let went = drive(&endpoints, &mut now, 4_000, |n| {
+        (Charge::Success, if n == 2 { ms(500) } else { ms(10) })
+    });
+    assert!(went[2] < 200, "{went:?}");
+}
+
+#[test]
+fn busy_endpoint_is_passed_over() {
+    let (endpoints, now) = endpoints(no_ejection(), 2);
+    let held: Vec<_> = (0..10).map(|_| endpoints.pick(None, now).unwrap()).collect();
+    let counts: Vec<u32> = endpoints.snapshot(now).iter().map(|e| e.outstanding).collect();
+    assert_eq!(counts, [5, 5]);
+    drop(held);
+    assert!(endpoints.snapshot(now).iter().all(|e| e.outstanding == 0));
+}
+
+#[test]
+fn quick_failures_do_not_attract_calls() {
+    let (endpoints, mut now) = endpoints(no_ejection(), 3);
+    let went = drive(&endpoints, &mut now, 3_000, |n| match n {
+        0 => (Charge::Failure, ms(0)),
+        _ => (Charge::Success, ms(50)),
+    });
+    assert!(went[0] < 150, "{went:?}");
+}
+
+#[test]
+fn endpoint_that_was_slow_once_is_tried_again() {
+    let (endpoints, mut now) = endpoints(no_ejection(), 2);
+    drive(&endpoints, &mut now, 100, |n| (Charge::Success, if n == 0 { ms(900) } else { ms(30) }));
+    now += Duration::from_secs(120);
+    let went = drive(&endpoints, &mut now, 2_000, |_| (Charge::Success, ms(30)));
+    assert!(went[0] > 600, "{went:?}");
+}
+
+#[test]
+fn failing_endpoint_is_left_out_and_comes_back() {
+    let eject = Eject { deviations: None, rest: ms(1_000), ..Eject::default() };
+    let (endpoints, mut now) = endpoints(only(eject), 3);
+    let fails = |n| (if n == 1 { Charge::Failure } else { Charge::Success }, ms(10));
+    drive(&endpoints, &mut now, 200, fails);
+    let out = endpoints.snapshot(now)[1].out_for;
+    assert!(out.is_some(), "five failures in a row");
+    let went = drive(&endpoints, &mut now, 500, fails);
+    assert_eq!(went[1], 0);
+    now += Duration::from_secs(60);
+    let went = drive(&endpoints, &mut now, 3_000, |_| (Charge::Success, ms(10)));
+    assert!(went[1] > 0, "{went:?}");
+}
+
+#[test]
+fn endpoint_much_worse_than_the_others_is_left_out() {
+    let eject = Eject { consecutive_failures: None, ..Eject::default() };
+    let (endpoints, mut now) = endpoints(only(eject), 10);
+    // Every fourth call to 3 fails, never five in a row; the others are well.
+    let turn = std::cell::Cell::new(0);
+    let answer = |n| {
+        turn.set(turn.get() + 1);
+        let failed = n == 3 && turn.get() % 4 == 0;
+        (if failed { Charge::Failure } else { Charge::Success }, ms(1_000))
+    };
+    drive(&endpoints, &mut now, 11_000, answer);
+    let out: Vec<bool> = endpoints.snapshot(now).iter().map(|e| e.out_for.is_some()).collect();
+    assert!(out[3], "{out:?}");
+    assert_eq!(out.iter().filter(|&&out| out).count(), 1);
+}
+
+#[test]
+fn retry_goes_elsewhere() {
+    let (endpoints, now) = endpoints(no_ejection(), 2);
+    for _ in 0..50 {
+        let first = endpoints.pick(None, now).unwrap();
+        let second = endpoints.pick(Some(&first), now).unwrap();
+        assert_ne!(first.name(), second.name());
+    }
+    let (single, now) = self::endpoints(no_ejection(), 1);
+    let first = single.pick(None, now).unwrap();
+    assert!(single.pick(Some(&first), now).is_some(), "better the same than none");
+}
+
+#[test]
+fn no_endpoints_means_no_pick() {
+    let (endpoints, now) = endpoints(no_ejection(), 0);
+    assert!(endpoints.pick(None, now).is_none());
+}
+
+#[test]
+fn new_list_keeps_the_record_of_those_that_stay() {
+    let (endpoints, mut now) = endpoints(only(Eject::default()), 3);
+    drive(&endpoints, &mut now, 300, |n| {
+        (if n == 1 { Charge::Failure } else { Charge::Success }, ms(10))
+    });
+    let lease = endpoints.pick(None, now).unwrap();
+    endpoints.set([("e1", 1), ("new", 9)], now);
+    lease.report(Charge::Success, ms(10), now);
+    let snapshot = endpoints.snapshot(now);
+    assert_eq!(snapshot.iter().map(|e| &*e.name).collect::<Vec<_>>(), ["e1", "new"]);
+    assert!(snapshot[0].out_for.is_some() && snapshot[1].out_for.is_none());
+}
+
+#[test]
+fn bad_settings_are_named_with_their_range() {
+    let eject = Eject { max_ejected: 1.5, ..Eject::default() };
+    let error = Config { eject: Some(eject), ..Config::default() }.validate().unwrap_err();
+    assert_eq!(error.to_string(), "`endpoints.eject.max_ejected` must be 0 to 1, not 1.5");
+    assert_eq!(Config::default().validate(), Ok(Limits::default()));
+}
+
+proptest! {
+    #![proptest_config(histories())]
+
+    /// Whatever happens: one endpoint stays in, the share is kept, and nothing ejects for ever.
+    #[test]
+    fn ejection_never_takes_the_last_or_more_than_its_share(
+        count in 1_usize..7,
+        share in 0.0_f64..1.0,
+        results in prop::collection::vec((0_usize..7, 0_u8..3, 0_u64..3_000), 1..80),
+    ) {
+        let config = Eject {
+            consecutive_failures: Some(2),
+            minimum_calls: 2,
+            minimum_endpoints: 2,
+            rest: ms(500),
+            rest_max: ms(2_000),
+            max_ejected: share,
+            ..Eject::default()
+        };
+        let mut all = vec![Health::default(); count];
+        let mut now = moment();
+        for (at, kind, gap) in results {
+            now += ms(gap);
+            let charge = [Charge::Success, Charge::Failure, Charge::Nothing][usize::from(kind)];
+            outlier::report(&mut all, at % count, charge, &config, now);
+            if gap > 2_000 {
+                outlier::compare(&mut all, &config, now);
+            }
+            let out = all.iter().filter(|health| health.is_out(now)).count();
+            prop_assert!(out < count.max(1), "{out} of {count}");
+            prop_assert!(out <= 1 || out as f64 <= share * count as f64);
+            prop_assert!(all.iter().all(|health| !health.is_out(now + ms(2_000))));
+        }
+    }
+}
