@@ -24,13 +24,17 @@
 pub mod adaptive;
 pub mod breaker;
 pub mod bulkhead;
+pub mod chaos;
 mod clock;
+pub mod coalesce;
 mod config;
 pub mod endpoints;
 mod error;
+pub mod fallback;
 pub mod hedge;
 pub mod pipeline;
 pub mod rate;
+pub mod registry;
 pub mod retry;
 mod rng;
 pub mod shed;

@@ -209,6 +209,15 @@ impl Pipeline {
         &self.inner.breaker
     }
 
+    /// True when nobody else holds this pipeline and forgetting it would change nothing: its
+    /// breaker remembers no failure and its rate limit is full. The retry budget and the latencies
+    /// of `hedge` and `adaptive` are not worth remembering an idle callee for.
+    pub(crate) fn is_fresh(&self, now: Instant) -> bool {
+        Arc::strong_count(&self.inner) == 1
+            && self.inner.breaker.is_fresh(now)
+            && self.inner.rate.is_fresh(now)
+    }
+
     /// The guards' state at this moment.
     pub fn snapshot(&self) -> Snapshot {
         let inner = &*self.inner;
