@@ -3,3 +3,4 @@
 mod corpus;
 mod pages;
 mod score;
+mod sentences;
