@@ -21,6 +21,8 @@ pub mod machine;
 mod orchestrator;
 mod outcome;
 pub mod payload;
+pub mod port;
+
 mod random;
 pub mod record;
 mod registry;

@@ -48,6 +48,15 @@ impl Facade {
         engine::history(self.host(), run).await
     }
 
+    /// Reads stored content.
+    ///
+    /// # Errors
+    ///
+    /// `not_found` when the store does not have it, `store_corrupt` when it is damaged.
+    pub async fn read(&self, blob: &crate::Blob) -> Result<Arc<[u8]>, StepError> {
+        self.host().read(blob.hash).await
+    }
+
     /// Unfinished runs that wait for a version to be registered.
     pub fn blocked(&self) -> Vec<(RunId, Name, Version)> {
         self.host().engine.blocked_runs()

@@ -1,0 +1,168 @@
+//! The composition root: the one place that knows every part, in the order in which it happens.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use consort_capabilities as capabilities;
+use consort_core::{
+    Capability, Category, Closed, Facade, FacadeBuilder, Limits, Orchestrator, StepError,
+    journal::Journal,
+};
+use consort_durable::MemoryJournal;
+use futures_util::future::BoxFuture;
+
+type Registration = Box<dyn FnOnce(Facade) -> BoxFuture<'static, Result<(), StepError>> + Send>;
+
+/// A running engine with everything installed.
+#[derive(Clone, Debug)]
+pub struct Consort {
+    facade: Facade,
+    resumed: usize,
+    grace: Duration,
+}
+
+/// Settings of a [`Consort`]. Building it opens the store, installs and starts everything.
+#[derive(Default)]
+pub struct Builder {
+    store: Option<PathBuf>,
+    limits: Limits,
+    capabilities: capabilities::Config,
+    ports: FacadeBuilder,
+    own: Vec<Registration>,
+    stay: bool,
+}
+
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    /// Keeps durable runs in this file, which is created if missing. Default: in memory, gone with
+    /// the process.
+    #[must_use]
+    pub fn store(mut self, path: impl Into<PathBuf>) -> Self {
+        self.store = Some(path.into());
+        self
+    }
+
+    /// Limits of the engine.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Limits of what touches the world.
+    #[must_use]
+    pub fn capabilities(mut self, config: capabilities::Config) -> Self {
+        self.capabilities = config;
+        self
+    }
+
+    /// Clock, randomness, guards, policies and signals other than the defaults.
+    #[must_use]
+    pub fn ports(mut self, change: impl FnOnce(FacadeBuilder) -> FacadeBuilder) -> Self {
+        self.ports = change(self.ports);
+        self
+    }
+
+    /// Adds an orchestrator before unfinished runs are taken up.
+    #[must_use]
+    pub fn orchestrator(mut self, orchestrator: impl Orchestrator) -> Self {
+        self.own
+            .push(Box::new(|facade| Box::pin(async move { facade.register(orchestrator).await })));
+        self
+    }
+
+    /// Adds a capability before unfinished runs are taken up.
+    #[must_use]
+    pub fn capability(mut self, capability: impl Capability) -> Self {
+        self.own.push(Box::new(|facade| {
+            Box::pin(async move { facade.register_capability(capability) })
+        }));
+        self
+    }
+
+    /// Leaves unfinished runs alone.
+    #[must_use]
+    pub fn no_resume(mut self) -> Self {
+        self.stay = true;
+        self
+    }
+
+    /// The whole program, in the order in which it happens.
+    ///
+    /// # Errors
+    ///
+    /// `configuration` naming the limit; `conflict` naming what is registered twice; those of the
+    /// store: `store_locked`, `store_too_new`, `store_corrupt`, `store_unavailable`.
+    pub async fn build(self) -> Result<Consort, StepError> {
+        let grace = self.limits.grace;
+        let journal = open(self.store)?; // The only effect before anything is registered.
+        let facade = self.ports.limits(self.limits).build(journal)?;
+        capabilities::install(&facade, self.capabilities)?;
+        consort_domain::install(&facade).await?;
+        for register in self.own {
+            register(facade.clone()).await?;
+        }
+        let resumed = facade.start(!self.stay).await?; // From here on things run.
+        Ok(Consort { facade, resumed, grace })
+    }
+}
+
+fn open(store: Option<PathBuf>) -> Result<Arc<dyn Journal>, StepError> {
+    match store {
+        None => Ok(Arc::new(MemoryJournal::new())),
+        Some(path) => Err(StepError::new(Category::NotConfigured, format!("{}", path.display()))),
+    }
+}
+
+impl Consort {
+    /// Settings for a new engine.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Registers, discovers and runs orchestrators.
+    pub fn facade(&self) -> &Facade {
+        &self.facade
+    }
+
+    /// Unfinished runs that were taken up at start.
+    pub fn resumed(&self) -> usize {
+        self.resumed
+    }
+
+    /// Lets open runs end under the grace period, suspends the rest, and stops.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub async fn close(&self) -> Result<Closed, StepError> {
+        self.facade.close(self.grace).await
+    }
+
+    /// Makes this engine the process-wide one.
+    ///
+    /// # Errors
+    ///
+    /// `conflict` when there is one already.
+    pub fn make_global(&self) -> Result<(), StepError> {
+        GLOBAL.set(self.clone()).map_err(|_| {
+            StepError::new(Category::Conflict, "there is a process-wide engine already")
+        })
+    }
+}
+
+static GLOBAL: OnceLock<Consort> = OnceLock::new();
+
+/// The process-wide engine, for those who want one; nothing inside depends on it. `None` until
+/// [`Consort::make_global`] was called.
+pub fn global() -> Option<&'static Consort> {
+    GLOBAL.get()
+}
