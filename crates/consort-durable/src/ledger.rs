@@ -148,8 +148,11 @@ impl Standing {
 
 /// What a journal knows already.
 pub(crate) trait Known {
+    /// What looking up may end with, besides a refusal.
+    type Error: From<JournalError>;
+
     /// Where a run stands; `None` when there is no such run.
-    fn standing(&mut self, run: &RunId) -> Result<Option<Standing>, JournalError>;
+    fn standing(&mut self, run: &RunId) -> Result<Option<Standing>, Self::Error>;
 
     /// The run that holds an idempotency key.
     fn holder(
@@ -157,15 +160,15 @@ pub(crate) trait Known {
         tenant: &TenantId,
         orchestrator: &Name,
         key: &IdempotencyKey,
-    ) -> Result<Option<RunId>, JournalError>;
+    ) -> Result<Option<RunId>, Self::Error>;
 }
 
 /// Where the runs of a change will stand after it. Decides before anything is written, so that a
 /// refused change leaves no trace.
-pub(crate) fn settle<'a>(
+pub(crate) fn settle<'a, K: Known>(
     entries: impl IntoIterator<Item = (&'a RunId, &'a Fact)>,
-    known: &mut impl Known,
-) -> Result<HashMap<&'a RunId, Standing>, JournalError> {
+    known: &mut K,
+) -> Result<HashMap<&'a RunId, Standing>, K::Error> {
     let mut after: HashMap<&RunId, Standing> = HashMap::new();
     let mut keys: HashMap<(&TenantId, &Name, &IdempotencyKey), &RunId> = HashMap::new();
     for (run, fact) in entries {
@@ -177,9 +180,11 @@ pub(crate) fn settle<'a>(
             },
         };
         let mut place = match (place, fact) {
-            (Ok(_), Fact::Started(_)) => return Err(exists(format!("run {run} exists already"))),
+            (Ok(_), Fact::Started(_)) => {
+                return Err(exists(format!("run {run} exists already")).into());
+            }
             (Err(_), Fact::Step { .. } | Fact::Parked { .. } | Fact::Ended(_) | Fact::Other) => {
-                return Err(no_such_run(format!("there is no run {run}")));
+                return Err(no_such_run(format!("there is no run {run}")).into());
             }
             (Ok(place), _) => place,
             (Err(place), Fact::Started(birth)) => {
@@ -191,14 +196,14 @@ pub(crate) fn settle<'a>(
                     };
                     if let Some(holder) = holder {
                         let text = format!("idempotency key `{key}` belongs to run {holder}");
-                        return Err(exists(text));
+                        return Err(exists(text).into());
                     }
                 }
                 place.insert_entry(Standing::default())
             }
         };
         if place.get().ended.is_some() {
-            return Err(no_such_run(format!("run {run} has ended")));
+            return Err(no_such_run(format!("run {run} has ended")).into());
         }
         place.get_mut().apply(fact);
     }

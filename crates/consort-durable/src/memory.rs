@@ -222,6 +222,8 @@ impl Journal for MemoryJournal {
 }
 
 impl Known for Content {
+    type Error = JournalError;
+
     fn standing(&mut self, run: &RunId) -> Result<Option<Standing>, JournalError> {
         Ok(self.runs.get(&Place::of(run)).map(|run| run.standing.clone()))
     }

@@ -1,3 +1,4 @@
 //! Tests of the journals from outside: the conformance suite, and what SQLite adds to it.
 
 mod memory;
+mod sqlite;

@@ -18,7 +18,7 @@ struct Kept(Mutex<Option<MemoryJournal>>);
 
 impl Store for Kept {
     fn open(&self, clock: Arc<dyn Clock>) -> BoxFuture<'_, Result<Arc<dyn Journal>, JournalError>> {
-        let mut kept = self.0.lock().unwrap();
+        let mut kept = self.0.lock().expect("no test panicked");
         let journal = match kept.take() {
             Some(journal) => journal.restarted(),
             None => MemoryJournal::with_clock(clock),
@@ -28,7 +28,7 @@ impl Store for Kept {
     }
 
     fn post(&self, message: Message) -> BoxFuture<'_, Result<(), JournalError>> {
-        self.0.lock().unwrap().as_ref().expect("opened before").post(message);
+        self.0.lock().expect("no test panicked").as_ref().expect("opened before").post(message);
         std::future::ready(Ok(())).boxed()
     }
 }

@@ -17,7 +17,7 @@ fn samples() -> Vec<Message> {
     let start = StartRequest {
         id: root(9),
         orchestrator: name("worker"),
-        request: json!({"page": text(200_000, 3), "pi": 3.141_592_653_589_793}),
+        request: json!({"page": text(200_000, 3), "share": 0.1 + 0.2}),
         tenant: TenantId::default(),
         request_id: RequestId::new("r-9").expect("valid"),
         deadline: Some(NOW),
