@@ -2,17 +2,20 @@
 
 mod words;
 
-use std::collections::{HashMap, HashSet};
-use std::sync::LazyLock;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use whatlang::{Lang, Script as Found};
 
-/// Text shown to the detector: more adds time and no certainty.
-const SAMPLE: usize = 32 * 1024;
+use crate::document::Document;
 
-/// Fewest letters that allow any statement.
+/// Text shown to the detector: more adds time and no certainty.
+const SAMPLE: usize = 16 * 1024;
+
+/// Below this confidence a name would only mislead.
+const LEAST: f64 = 0.15;
+
+/// Fewest letters that allow any statement; a character that stands for a syllable or word counts
+/// as three.
 const FEWEST: usize = 12;
 
 /// The language of a text.
@@ -48,22 +51,29 @@ impl Language {
     }
 }
 
-/// Detects the language of `text` from up to 32 KiB of it, taken from start, middle and end.
+/// Detects the language of `text` from up to 16 KiB of it, taken from start, middle and end.
 #[must_use]
 pub fn detect(text: &str) -> Language {
     let sample = sample(text);
     let script = whatlang::detect_script(&sample);
-    if sample.chars().filter(|c| c.is_alphabetic()).take(FEWEST).count() < FEWEST {
+    let letters = sample.chars().filter(|c| c.is_alphabetic()).take(FEWEST);
+    if letters.map(|c| if c >= '\u{3040}' { 3 } else { 1 }).sum::<usize>() < FEWEST {
         return Language::unknown(script);
     }
     let Some(info) = whatlang::detect(&sample) else { return Language::unknown(script) };
-    let (lang, confidence) = match by_words(&sample) {
-        Some((lang, confidence)) if lang == info.lang() => {
-            (lang, confidence.max(info.confidence()))
+    let by_letters = info.confidence();
+    let (lang, confidence) = match words::detect(&sample) {
+        Some(found) if found.lang == info.lang() => {
+            // Two independent witnesses who agree.
+            (found.lang, 1.0 - (1.0 - found.confidence) * (1.0 - by_letters))
         }
-        Some(found) => found,
-        None => (info.lang(), info.confidence()),
+        Some(found) if found.confidence >= 0.5 || found.confidence >= by_letters => (found.lang, found.confidence),
+        Some(_) => (info.lang(), by_letters / 2.0),
+        None => (info.lang(), by_letters),
     };
+    if confidence < LEAST {
+        return Language::unknown(script);
+    }
     Language {
         code: code(lang).to_owned(),
         name: lang.eng_name().to_owned(),
@@ -73,31 +83,43 @@ pub fn detect(text: &str) -> Language {
     }
 }
 
-/// The language whose function words make up clearly more of the sample than any other's.
+/// One language's part of a document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Share {
+    /// The language.
+    pub code: String,
+    /// Its part of the text that could be told, 0 to 1.
+    pub share: f64,
+}
+
+/// Paragraphs looked at by [`mixture`], spread evenly over longer documents.
+const LOOKED_AT: usize = 100;
+
+/// Bytes of each of them.
+const HEAD: usize = 600;
+
+/// The languages of a document's paragraphs, largest part first.
 ///
-/// Confidence grows with the words by which it leads: 1 - 0.65^lead.
-fn by_words(sample: &str) -> Option<(Lang, f64)> {
-    static SETS: LazyLock<Vec<(Lang, HashSet<&str>)>> = LazyLock::new(|| {
-        let known = Lang::all().iter().map(|lang| (code(*lang), *lang)).collect::<HashMap<_, _>>();
-        let sets = words::COMMON.iter();
-        sets.filter_map(|(code, list)| Some((*known.get(code)?, list.split(' ').collect())))
-            .collect()
-    });
-    let mut hits = vec![0_u32; SETS.len()];
-    let mut total = 0_u32;
-    for word in sample.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty()) {
-        total += 1;
-        let lower = word.to_lowercase();
-        for (count, (_, set)) in hits.iter_mut().zip(SETS.iter()) {
-            *count += u32::from(set.contains(lower.as_str()));
+/// Looks at the opening of up to 100 paragraphs of 40 letters or more; those without a sure answer count for
+/// none.
+#[must_use]
+pub fn mixture(document: &Document) -> Vec<Share> {
+    let step = document.paragraphs.len().div_ceil(LOOKED_AT).max(1);
+    let mut sizes: Vec<(String, usize)> = Vec::new();
+    for span in document.paragraphs.iter().step_by(step).filter(|span| span.len() >= 40) {
+        let paragraph = span.of(&document.text);
+        let found = detect(&paragraph[..paragraph.floor_char_boundary(HEAD.min(paragraph.len()))]);
+        if found.confidence < 0.5 {
+            continue;
+        }
+        match sizes.iter_mut().find(|(code, _)| *code == found.code) {
+            Some((_, size)) => *size += span.len(),
+            None => sizes.push((found.code, span.len())),
         }
     }
-    let best = (0..hits.len()).max_by_key(|index| hits[*index])?;
-    let others = (0..hits.len()).filter(|index| *index != best);
-    let lead = hits[best] - others.map(|index| hits[index]).max().unwrap_or(0);
-    // Ordinary prose is one third to one half function words.
-    let clear = hits[best] * 6 >= total && lead * 20 >= total && lead >= 2;
-    clear.then(|| (SETS[best].0, 1.0 - 0.65_f64.powi(i32::try_from(lead).unwrap_or(i32::MAX))))
+    sizes.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    let all = sizes.iter().map(|(_, size)| size).sum::<usize>().max(1) as f64;
+    sizes.into_iter().map(|(code, size)| Share { code, share: size as f64 / all }).collect()
 }
 
 const fn is_rtl(script: Found) -> bool {
@@ -164,7 +186,31 @@ fn code(lang: Lang) -> &'static str {
         Lang::Tam => "ta",
         Lang::Tel => "te",
         Lang::Mar => "mr",
-        other => other.code(),
+        Lang::Afr => "af",
+        Lang::Amh => "am",
+        Lang::Aze => "az",
+        Lang::Bel => "be",
+        Lang::Guj => "gu",
+        Lang::Hye => "hy",
+        Lang::Jav => "jv",
+        Lang::Kan => "kn",
+        Lang::Kat => "ka",
+        Lang::Khm => "km",
+        Lang::Mal => "ml",
+        Lang::Mkd => "mk",
+        Lang::Mya => "my",
+        Lang::Nep => "ne",
+        Lang::Ori => "or",
+        Lang::Pan => "pa",
+        Lang::Sin => "si",
+        Lang::Sna => "sn",
+        Lang::Tgl => "tl",
+        Lang::Tuk => "tk",
+        Lang::Uzb => "uz",
+        Lang::Yid => "yi",
+        Lang::Zul => "zu",
+        Lang::Cym => "cy",
+        other @ Lang::Aka => other.code(),
     }
 }
 

@@ -30,10 +30,10 @@ pub(super) fn parse(text: &str, kind: Kind, limits: &Limits) -> Result<Document,
         return Err(ExtractError::Malformed { kind, reason });
     }
     let mut losses = reader.losses();
-    let language = reader.language.take();
+    let (language, title) = (reader.language.take(), reader.title.take());
     let mut document = timed::assemble(reader.cues, limits);
     losses.append(&mut document.losses);
-    Ok(Document { losses, declared_language: language, ..document })
+    Ok(Document { losses, title, declared_language: language, ..document })
 }
 
 /// Reads `HH:MM:SS,mmm`, `MM:SS.mmm` or `H:MM:SS` as milliseconds.
@@ -68,6 +68,7 @@ struct Reader {
     /// Inside a NOTE, STYLE or REGION block, until a blank line.
     in_block: bool,
     language: Option<String>,
+    title: Option<String>,
     backwards: usize,
     reversed: usize,
     stray: usize,
@@ -109,7 +110,12 @@ impl Reader {
             self.language = Some(language.trim().to_owned()).filter(|tag| !tag.is_empty());
             return true;
         }
-        line.starts_with("WEBVTT") || line.starts_with("Kind:") || line.starts_with("X-TIMESTAMP")
+        if let Some(title) = line.strip_prefix("WEBVTT") {
+            let title = title.trim().trim_start_matches(['-', '\u{2013}', '\u{2014}']).trim();
+            self.title = Some(title.to_owned()).filter(|title| !title.is_empty());
+            return true;
+        }
+        line.starts_with("Kind:") || line.starts_with("X-TIMESTAMP")
     }
 
     fn check(&mut self, (start, end): (u64, Option<u64>)) -> (u64, u64) {
@@ -134,7 +140,13 @@ impl Reader {
                 self.pending.pop();
             }
         }
-        let lines = std::mem::take(&mut self.pending);
+        let mut lines = std::mem::take(&mut self.pending);
+        // The number of a cue that never came.
+        let next = self.cues.len() + 1;
+        lines.retain(|(line, after_blank)| {
+            let number = line.parse::<usize>().ok().filter(|_| *after_blank && self.open.is_some());
+            number.is_none_or(|number| number.abs_diff(next) > 2)
+        });
         let Some((start_ms, end_ms)) = self.open.take() else {
             self.stray += lines.len();
             return;

@@ -18,6 +18,8 @@ pub struct Feed {
     pub title: Option<String>,
     /// Language that the feed declares.
     pub language: Option<String>,
+    /// Name of the character encoding that was decoded.
+    pub encoding: Option<String>,
     /// Entries, up to [`Limits::max_entries`].
     pub entries: Vec<Entry>,
     /// What was dropped and why.
@@ -72,7 +74,9 @@ pub fn feed(bytes: &[u8], hint: &Hint, limits: &Limits) -> Result<Feed, ExtractE
     let malformed = |reason: String| ExtractError::Malformed { kind: Kind::Feed, reason };
     let parsed = parser.parse(bytes).map_err(|error| malformed(error.to_string()))?;
     let total = parsed.entries.len();
+    let encoding = decoded.encoding;
     let mut found = Feed {
+        encoding: Some(encoding.to_owned()),
         title: parsed.title.and_then(|title| plain(&title, limits)),
         language: parsed.language,
         ..Feed::default()
@@ -97,7 +101,8 @@ impl Feed {
         let size = self.entries.iter().map(|entry| entry.text.len() + 80).sum();
         let mut all = Document { kind: Kind::Feed, method: Method::FeedEntries, ..Document::default() };
         all.text.reserve(size);
-        (all.title, all.declared_language, all.losses) = (self.title, self.language, self.losses);
+        (all.title, all.declared_language) = (self.title, self.language);
+        (all.encoding, all.losses) = (self.encoding, self.losses);
         let mut dropped = 0;
         for entry in self.entries {
             if let Some(title) = &entry.title {

@@ -68,7 +68,7 @@ pub(super) fn parse(text: &str, url: Option<&str>, limits: &Limits) -> Result<Do
         }
         Err(_) => (None, None),
     };
-    let about = About::new(metadata);
+    let about = About::new(metadata, page.headings());
     let mut document = choose(&page, readable.as_ref(), about.title.as_deref(), base.as_ref(), limits);
     document.declared_language = lang.filter(|lang| !lang.trim().is_empty());
     let About { title, byline, published } = about;
@@ -101,14 +101,21 @@ struct About {
 }
 
 impl About {
-    fn new(metadata: Option<Metadata>) -> Self {
+    /// From the page's metadata; of `Story - Site` only what a heading repeats.
+    fn new(metadata: Option<Metadata>, headings: Vec<String>) -> Self {
         let plain = |written: String| {
             let words = written.split_whitespace().collect::<Vec<_>>().join(" ");
             (!words.is_empty()).then_some(words)
         };
         let Some(metadata) = metadata else { return Self { title: None, byline: None, published: None } };
+        let title = plain(metadata.title);
+        let repeated = |heading: &String| {
+            let opens = title.as_ref().is_some_and(|title| title.starts_with(heading.as_str()));
+            opens && heading.chars().count() >= 6
+        };
+        let heading = headings.into_iter().filter_map(plain).find(repeated);
         Self {
-            title: plain(metadata.title),
+            title: heading.or(title),
             byline: metadata.byline.and_then(plain),
             published: metadata.published_time.and_then(plain),
         }

@@ -18,6 +18,7 @@ pub(super) fn parse(text: &str, limits: &Limits) -> Result<Document, ExtractErro
     }
     let options = Options::ENABLE_TABLES
         | Options::ENABLE_STRIKETHROUGH
+        | Options::ENABLE_FOOTNOTES
         | Options::ENABLE_YAML_STYLE_METADATA_BLOCKS;
     let mut walk = Walk { out: Builder::new(text.len(), limits.max_links), ..Walk::default() };
     for event in Parser::new_ext(text, options) {
@@ -56,6 +57,8 @@ struct Walk {
     title: Option<String>,
     heading_from: usize,
     skipping: Option<Skipped>,
+    /// The open table row already has a cell.
+    cell_before: bool,
     code: usize,
     html: usize,
 }
@@ -106,7 +109,14 @@ impl Walk {
             Tag::Link { dest_url, .. } => {
                 self.links.push((dest_url.into_string(), self.out.here()));
             }
-            Tag::Paragraph | Tag::Item | Tag::BlockQuote(_) | Tag::Table(_) | Tag::List(_) => {
+            Tag::TableHead | Tag::TableRow => self.cell_before = false,
+            Tag::TableCell => {
+                if self.cell_before && self.out.is_open() {
+                    self.out.push(" | ");
+                }
+                self.cell_before = true;
+            }
+            Tag::Paragraph | Tag::FootnoteDefinition(_) | Tag::Item | Tag::BlockQuote(_) | Tag::Table(_) | Tag::List(_) => {
                 self.out.end_paragraph();
             }
             _ => {}
@@ -130,7 +140,6 @@ impl Walk {
                     self.out.link(Link { span: (!span.is_empty()).then_some(span), url, text });
                 }
             }
-            TagEnd::TableCell => self.out.push(" | "),
             TagEnd::Paragraph | TagEnd::Item | TagEnd::TableHead | TagEnd::TableRow => {
                 self.out.end_paragraph();
             }

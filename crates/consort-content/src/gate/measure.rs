@@ -31,6 +31,8 @@ pub struct Measures {
     pub addresses: f64,
     /// Confidence of the detected language.
     pub language_confidence: f64,
+    /// Share of the text in languages other than its largest.
+    pub mixed: f64,
     /// 1 when the text is English, else 0.
     pub english: f64,
 }
@@ -80,6 +82,7 @@ metrics! {
     Exclamations exclamations "[`Measures::exclamations`].",
     Addresses addresses "[`Measures::addresses`].",
     LanguageConfidence language_confidence "[`Measures::language_confidence`].",
+    Mixed mixed "[`Measures::mixed`].",
     English english "[`Measures::english`].",
 }
 
@@ -123,6 +126,7 @@ pub fn measure(document: &Document) -> Measures {
         exclamations: share(text.matches(['!', '\u{FF01}']).count(), total) * 100.0,
         addresses: share(addresses, total),
         language_confidence: language.confidence,
+        mixed: 1.0 - language::mixture(document).first().map_or(1.0, |largest| largest.share),
         english: f64::from(u8::from(language.is_english())),
     }
 }

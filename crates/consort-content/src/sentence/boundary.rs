@@ -171,7 +171,7 @@ pub(super) fn ends(text: &str, start: usize, mark: Mark) -> bool {
     }
     let lower = next.is_lowercase();
     if mark.quoted || mark.bracketed {
-        return !lower && !(mark.quoted && names_speaker(after));
+        return !(lower || mark.quoted && names_speaker(after));
     }
     match mark.kind {
         Kind::Cry => !lower || !(before.is_title() || lists::has("exclaimed", &before.word.to_lowercase())),
@@ -263,15 +263,13 @@ fn glued(text: &str, mark: Mark, before: Before<'_>, next: char, follower: &str)
 /// `Mr. Brandt told`, `Maria said`: capitalised words and then a verb of speech.
 fn names_speaker(after: &str) -> bool {
     let near = &after[..after.floor_char_boundary(SPEAKER.min(after.len()))];
-    let mut names = 0;
-    for word in near.split_whitespace().take(5) {
+    for (names, word) in near.split_whitespace().take(5).enumerate() {
         if lists::has("speech", word.trim_end_matches([',', '.', ':'])) {
             return names > 0;
         }
         if !word.starts_with(char::is_uppercase) || lists::has("opener", word) {
             return false;
         }
-        names += 1;
     }
     false
 }
@@ -284,7 +282,7 @@ fn continues(text: &str, start: usize, after: &str) -> bool {
     }
     // Chinese names the speaker after a quotation that opens the sentence.
     let opens = text[start..].trim_start().starts_with(is_quote);
-    let clause = after.char_indices().take(12).find(|(_, c)| is_full(*c) || matches!(c, '\u{FF0C}' | '\u{FF1A}'));
+    let clause = after.char_indices().take(12).find(|(_, c)| is_full(*c));
     let verbs = ['\u{8BF4}', '\u{9053}', '\u{95EE}', '\u{558A}', '\u{53EB}', '\u{7B54}', '\u{5199}', '\u{7B11}', '\u{8AAA}', '\u{554F}'];
     opens && clause.is_some_and(|(at, _)| after[..at].ends_with(verbs))
 }

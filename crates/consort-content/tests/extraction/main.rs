@@ -1,6 +1,8 @@
 //! Extraction, segmentation and gating against the labelled corpus and against hostile input.
 
 mod corpus;
+mod documents;
+mod languages;
 mod pages;
 mod score;
 mod sentences;

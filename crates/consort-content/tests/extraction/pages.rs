@@ -46,8 +46,16 @@ fn main_text_matches_what_was_marked_by_hand() {
         let half = usize::from(held_out(&name));
         halves[half] += score.f1();
         counts[half] += 1;
-        println!("{} {:.3} {:?} {name} {:?}", ["tuned", "held "][half], score.f1(), score, document.method);
-        if half == 0 && std::env::var_os("SHOW").is_some_and(|show| name.contains(&*show.to_string_lossy())) {
+        println!(
+            "{} {:.3} {:?} {name} {:?}",
+            ["tuned", "held "][half],
+            score.f1(),
+            score,
+            document.method
+        );
+        if half == 0
+            && std::env::var_os("SHOW").is_some_and(|show| name.contains(&*show.to_string_lossy()))
+        {
             println!("{}", document.text);
         }
     }

@@ -33,7 +33,11 @@ fn hard_boundaries_are_found() {
             halves[half].add(score);
             if score.both < score.found.max(score.wanted) {
                 // What fails in the held-out half is counted, never shown.
-                let shown: Vec<&str> = if half == 0 { split(&text).iter().map(|span| span.of(&text)).collect() } else { Vec::new() };
+                let shown: Vec<&str> = if half == 0 {
+                    split(&text).iter().map(|span| span.of(&text)).collect()
+                } else {
+                    Vec::new()
+                };
                 println!("{} {name}: {shown:?}", ["tuned", "held"][half]);
             }
         }

@@ -52,6 +52,12 @@ fn key(text: &str) -> String {
 }
 
 impl Tree {
+    /// Texts of the first few headings of the first level.
+    pub(super) fn headings(&self) -> Vec<String> {
+        let tops = (0..self.nodes.len()).filter(|at| self.nodes[*at].tag == Tag::Heading(1));
+        tops.take(8).map(|at| self.text(at)).collect()
+    }
+
     /// All text inside a node.
     pub(super) fn text(&self, index: usize) -> String {
         let nodes = &self.nodes[index..self.nodes[index].end];

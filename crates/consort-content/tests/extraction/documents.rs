@@ -1,0 +1,154 @@
+//! Reviewed snapshots of what is extracted from the corpus.
+//!
+//! With `CONSORT_BLESS` set the snapshots are written instead of compared; review them by `git diff`.
+
+use std::fmt::Write as _;
+
+use consort_content::extract::{ExtractError, Hint, Limits, extract};
+use consort_content::gate::{GateRules, gate};
+use consort_content::language::detect;
+use consort_content::sentence::sentences;
+use consort_content::{Document, Span};
+
+use crate::corpus::{files, root};
+
+/// Everything about a document that a reader of the snapshot can check against the source.
+fn show(found: &Result<Document, ExtractError>) -> String {
+    let document = match found {
+        Ok(document) => document,
+        Err(error) => return format!("refused: {error}\n"),
+    };
+    let mut out = String::new();
+    let language = detect(&document.text);
+    let _ = writeln!(
+        out,
+        "kind {:?}, method {:?}, encoding {:?}",
+        document.kind, document.method, document.encoding
+    );
+    let _ = writeln!(
+        out,
+        "title {:?}, by {:?}, on {:?}",
+        document.title, document.byline, document.published
+    );
+    let _ = writeln!(
+        out,
+        "language {} {:.2} rtl {}, declared {:?}",
+        language.code, language.confidence, language.rtl, document.declared_language
+    );
+    for loss in &document.losses {
+        let _ = writeln!(out, "loss: {loss}");
+    }
+    let report = gate(document, &GateRules::shipped().expect("valid"));
+    let reason = report.reason().map(|check| {
+        format!("{}: {:.3} {} {}", check.name, check.value, check.operator.sign(), check.limit)
+    });
+    let _ = writeln!(out, "gate {:?} {}", report.verdict(), reason.unwrap_or_default());
+    let mut paragraph = u32::MAX;
+    for sentence in sentences(document) {
+        if sentence.paragraph != paragraph {
+            paragraph = sentence.paragraph;
+            let span = document.paragraphs[paragraph as usize];
+            let level = document
+                .headings
+                .iter()
+                .find(|heading| heading.span == span)
+                .map(|heading| heading.level);
+            let speaker =
+                document.speaker_at(span.start).map(|name| format!(" {name}:")).unwrap_or_default();
+            let _ = writeln!(
+                out,
+                "\n#{paragraph}{}{speaker}",
+                level.map(|level| format!(" h{level}")).unwrap_or_default()
+            );
+        }
+        let mark = if sentence.synthetic { "~" } else { "-" };
+        let _ = writeln!(out, "{mark} {:?}", sentence.span.of(&document.text));
+    }
+    let _ = writeln!(out);
+    for cue in &document.cues {
+        let _ = writeln!(
+            out,
+            "cue {}-{} {:?} {:?}",
+            cue.start_ms,
+            cue.end_ms,
+            cue.speaker,
+            cue.span.of(&document.text)
+        );
+    }
+    for link in &document.links {
+        let _ = writeln!(
+            out,
+            "link {} {:?} {:?}",
+            link.url,
+            link.text,
+            link.span.map(|span| span.of(&document.text))
+        );
+    }
+    out
+}
+
+/// What every document promises, whatever it was made from.
+#[track_caller]
+pub(crate) fn check_invariants(document: &Document) {
+    let text = &document.text;
+    let fits = |span: &Span| text.get(span.start..span.end).is_some() && span.start <= span.end;
+    assert!(!text.contains(['\0', '\r']), "no control characters");
+    for (index, span) in document.paragraphs.iter().enumerate() {
+        assert!(fits(span) && !span.is_empty(), "paragraph {span:?}");
+        assert_eq!(span.of(text).trim(), span.of(text), "paragraphs are trimmed");
+        let after = document.paragraphs.get(index + 1).map_or(text.len(), |next| next.start);
+        assert!(text[span.end..after].trim().is_empty(), "only space between paragraphs");
+    }
+    assert!(document.cues.iter().all(|cue| fits(&cue.span) && cue.start_ms <= cue.end_ms));
+    assert!(
+        document.cues.windows(2).all(|pair| pair[0].span.end <= pair[1].span.start),
+        "cues in text order"
+    );
+    assert!(document.turns.iter().all(|turn| fits(&turn.span) && !turn.speaker.is_empty()));
+    assert!(document.turns.windows(2).all(|pair| pair[0].span.end <= pair[1].span.start));
+    assert!(document.links.iter().all(|link| link.span.is_none_or(|span| fits(&span))));
+    assert!(
+        document
+            .headings
+            .iter()
+            .all(|heading| fits(&heading.span) && (1..=6).contains(&heading.level))
+    );
+    let found = sentences(document);
+    let mut covered = 0;
+    for (id, sentence) in found.iter().enumerate() {
+        assert_eq!(sentence.id as usize, id);
+        assert!(fits(&sentence.span) && !sentence.span.is_empty());
+        assert!(document.paragraphs[sentence.paragraph as usize].contains(sentence.span));
+        assert!(id == 0 || found[id - 1].span.end <= sentence.span.start);
+        covered += sentence.span.of(text).chars().filter(|c| !c.is_whitespace()).count();
+    }
+    let visible: usize = document
+        .paragraphs
+        .iter()
+        .map(|span| span.of(text).chars().filter(|c| !c.is_whitespace()).count())
+        .sum();
+    assert_eq!(covered, visible, "sentences leave out only white space");
+}
+
+#[test]
+fn the_corpus_is_extracted_as_reviewed() {
+    let bless = std::env::var_os("CONSORT_BLESS").is_some();
+    let mut different = Vec::new();
+    for directory in ["documents", "pages"] {
+        for (name, bytes) in files(directory) {
+            let hint = Hint { name: Some(name.clone()), ..Hint::default() };
+            let found = extract(&bytes, &hint, &Limits::default());
+            if let Ok(document) = &found {
+                check_invariants(document);
+            }
+            let path = root().join("snapshots").join(format!("{name}.snap"));
+            let shown = show(&found);
+            if bless {
+                std::fs::write(&path, &shown).expect("writable");
+            } else if std::fs::read_to_string(&path).ok().as_deref() != Some(&shown) {
+                different.push(format!("{name}:\n{shown}"));
+            }
+        }
+    }
+    assert!(different.is_empty(), "differs from the reviewed snapshot:\n{}", different.join("\n"));
+}
