@@ -1,4 +1,81 @@
-//! Repository chores: what CI runs, and the long versions of the tests.
+//! Repository chores: `cargo xtask ci` is what CI runs, `cargo xtask long` runs everything at full
+//! size.
 
+use std::{env, process::Command, time::Instant};
 
-fn main() {}
+use anyhow::{Context, bail};
+
+/// One command line; the words are separated by single spaces.
+struct Step {
+    what: &'static str,
+    run: &'static str,
+    with: &'static [(&'static str, &'static str)],
+}
+
+const fn step(what: &'static str, run: &'static str) -> Step {
+    Step { what, run, with: &[] }
+}
+
+/// What must pass before a change lands.
+const CI: &[Step] = &[
+    step("format", "cargo fmt --all --check"),
+    step("lint", "cargo clippy --workspace --all-targets --locked -- -D warnings"),
+    Step {
+        what: "docs",
+        run: "cargo doc --workspace --no-deps --locked",
+        with: &[("RUSTDOCFLAGS", "-D warnings")],
+    },
+    step("tests", "cargo test --workspace --locked"),
+];
+
+/// The same claims at full size. Takes hours on two cores.
+const LONG: &[Step] = &[
+    Step {
+        what: "crash test, 1,000 kills",
+        run: "cargo test --release --locked -p consort-testkit --test it crash -- --nocapture",
+        with: &[("CONSORT_CRASH_KILLS", "1000")],
+    },
+    step("engine benchmark", "cargo bench --locked -p consort-testkit"),
+    step("journal benchmark", "cargo bench --locked -p consort-durable"),
+];
+
+fn main() -> anyhow::Result<()> {
+    #[expect(clippy::disallowed_methods, reason = "arguments, not settings")]
+    let task = env::args().nth(1);
+    match task.as_deref() {
+        Some("ci") => all(CI),
+        Some("long") => all(LONG),
+        other => bail!("unknown task {other:?}; there are `ci` and `long`"),
+    }
+}
+
+fn all(steps: &[Step]) -> anyhow::Result<()> {
+    for step in steps {
+        #[expect(clippy::disallowed_methods, reason = "for the reader of the log only")]
+        let began = Instant::now();
+        say(&format!("== {}: {}", step.what, step.run));
+        run(step)?;
+        say(&format!("== {} passed in {:.0?}", step.what, began.elapsed()));
+    }
+    Ok(())
+}
+
+#[expect(clippy::disallowed_methods, reason = "running other programs is what this one is for")]
+fn run(step: &Step) -> anyhow::Result<()> {
+    let mut words = step.run.split(' ');
+    let program = words.next().context("an empty command")?;
+    let status = Command::new(program)
+        .args(words)
+        .envs(step.with.iter().copied())
+        .status()
+        .with_context(|| format!("cannot run `{}`", step.run))?;
+    if !status.success() {
+        bail!("`{}` ended with {status}", step.run);
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stderr, reason = "progress of a chore")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}

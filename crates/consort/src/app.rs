@@ -8,10 +8,10 @@ use std::{
 
 use consort_capabilities as capabilities;
 use consort_core::{
-    Capability, Category, Closed, Facade, FacadeBuilder, Limits, Orchestrator, StepError,
-    journal::Journal,
+    Capability, Category, Closed, Facade, FacadeBuilder, IdempotencyKey, Limits, Name,
+    Orchestrator, RunId, StepError, TenantId, journal::Journal,
 };
-use consort_durable::MemoryJournal;
+use consort_durable::{MemoryJournal, SqliteJournal, sqlite};
 use futures_util::future::BoxFuture;
 
 type Registration = Box<dyn FnOnce(Facade) -> BoxFuture<'static, Result<(), StepError>> + Send>;
@@ -20,6 +20,7 @@ type Registration = Box<dyn FnOnce(Facade) -> BoxFuture<'static, Result<(), Step
 #[derive(Clone, Debug)]
 pub struct Consort {
     facade: Facade,
+    journal: Arc<dyn Journal>,
     resumed: usize,
     grace: Duration,
 }
@@ -103,22 +104,26 @@ impl Builder {
     /// store: `store_locked`, `store_too_new`, `store_corrupt`, `store_unavailable`.
     pub async fn build(self) -> Result<Consort, StepError> {
         let grace = self.limits.grace;
-        let journal = open(self.store)?; // The only effect before anything is registered.
-        let facade = self.ports.limits(self.limits).build(journal)?;
+        let journal = open(self.store).await?; // The only effect before anything is registered.
+        let facade = self.ports.limits(self.limits).build(journal.clone())?;
         capabilities::install(&facade, self.capabilities)?;
         consort_domain::install(&facade).await?;
         for register in self.own {
             register(facade.clone()).await?;
         }
         let resumed = facade.start(!self.stay).await?; // From here on things run.
-        Ok(Consort { facade, resumed, grace })
+        Ok(Consort { facade, journal, resumed, grace })
     }
 }
 
-fn open(store: Option<PathBuf>) -> Result<Arc<dyn Journal>, StepError> {
-    match store {
-        None => Ok(Arc::new(MemoryJournal::new())),
-        Some(path) => Err(StepError::new(Category::NotConfigured, format!("{}", path.display()))),
+async fn open(store: Option<PathBuf>) -> Result<Arc<dyn Journal>, StepError> {
+    let Some(path) = store else { return Ok(Arc::new(MemoryJournal::new())) };
+    let opening = move || SqliteJournal::open(path, sqlite::Options::default());
+    match tokio::task::spawn_blocking(opening).await {
+        Ok(journal) => Ok(Arc::new(journal?)),
+        Err(error) => {
+            Err(StepError::new(Category::Internal, "the store could not be opened").because(&error))
+        }
     }
 }
 
@@ -138,6 +143,20 @@ impl Consort {
         self.resumed
     }
 
+    /// The run that a tenant started with this idempotency key, ended or not.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub async fn find_run(
+        &self,
+        tenant: &TenantId,
+        orchestrator: &Name,
+        key: &IdempotencyKey,
+    ) -> Result<Option<RunId>, StepError> {
+        Ok(self.journal.find(tenant, orchestrator, key).await?)
+    }
+
     /// Lets open runs end under the grace period, suspends the rest, and stops.
     ///
     /// # Errors
@@ -145,6 +164,15 @@ impl Consort {
     /// Those of the store.
     pub async fn close(&self) -> Result<Closed, StepError> {
         self.facade.close(self.grace).await
+    }
+
+    /// Suspends open runs at once, and stops. They go on at the next start of this store.
+    ///
+    /// # Errors
+    ///
+    /// Those of the store.
+    pub async fn suspend(&self) -> Result<Closed, StepError> {
+        self.facade.close(Duration::ZERO).await
     }
 
     /// Makes this engine the process-wide one.

@@ -7,7 +7,8 @@
 //! # async fn main() -> Result<(), StepError> {
 //! let consort = Consort::builder().build().await?;
 //! let text = "The bridge opened in 1932. It carries 160,000 vehicles a day, according to the city. \
-//!             Repairs will cost 40 million dollars, the mayor said on Tuesday.";
+//!             Repairs will cost 40 million dollars, the mayor said on Tuesday. The council will vote \
+//!             on the plan in May, and the work is expected to take three years.";
 //! let blob = consort.facade().context(TenantId::default()).put(text.as_bytes(), "text/plain")?;
 //! let request = json!({"source": {"stored": {"blob": blob, "name": "bridge.txt"}}});
 //! let outcome =
@@ -27,3 +28,11 @@ pub use consort_content as content;
 pub use consort_core as core;
 pub use consort_domain as domain;
 pub use consort_durable as durable;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide.md")]
+struct Guide;
