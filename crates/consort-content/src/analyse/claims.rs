@@ -9,6 +9,8 @@ use std::sync::LazyLock;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::amounts::{self, Amount};
+use super::dates;
 use super::index::{Case, Index, Kind, Token};
 use super::lexicon::Class;
 use super::limits::Limits;
@@ -47,25 +49,29 @@ pub struct Feature {
 /// Features in the order of the rule file.
 #[cfg(test)]
 const FEATURES: &[&str] = &[
+    "figure",
     "number",
     "percent",
     "money",
     "date",
     "change",
+    "past",
     "comparison",
     "quantity",
     "cause",
+    "finding",
+    "rank",
     "name",
     "attribution",
-    "absolute",
     "question",
     "opinion",
     "future",
     "hedge",
     "imperative",
+    "second_person",
+    "first_person",
     "short",
     "long",
-    "first_person",
 ];
 
 /// The rule file.
@@ -81,6 +87,10 @@ pub(crate) struct Rules {
 /// Text of the rule file.
 pub(crate) const RULES: &str = include_str!("../../rules/english/claims.toml");
 
+/// Words below which a sentence is short.
+const SHORT: usize = 6;
+/// Words above which a sentence is long.
+const LONG: usize = 45;
 /// Score below which a sentence is not reported.
 const FLOOR: f64 = 0.5;
 
@@ -92,12 +102,13 @@ fn rules() -> &'static Rules {
 }
 
 /// The most check-worthy sentences, best first.
-pub(crate) fn find(index: &Index<'_>, limits: &Limits) -> Vec<Claim> {
+pub(crate) fn find(index: &Index<'_>, limits: &Limits) -> (Vec<Claim>, usize) {
     let mut scored: Vec<(f64, usize)> = (0..index.len())
         .map(|id| (score(&features(index, id)), id))
         .filter(|(score, _)| *score >= FLOOR)
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    let total = scored.len();
     scored.truncate(limits.claims);
     let claim = |(rank, (score, id)): (usize, (f64, usize))| {
         let span = index.sentences[id].span;
@@ -112,7 +123,7 @@ pub(crate) fn find(index: &Index<'_>, limits: &Limits) -> Vec<Claim> {
             features,
         }
     };
-    scored.into_iter().enumerate().map(claim).collect()
+    (scored.into_iter().enumerate().map(claim).collect(), total)
 }
 
 fn score(features: &[Feature]) -> f64 {
@@ -120,8 +131,9 @@ fn score(features: &[Feature]) -> f64 {
     1.0 / (1.0 + (-(rules().bias + sum)).exp())
 }
 
+/// What speaks for and against checking sentence `id`.
 fn features(index: &Index<'_>, id: usize) -> Vec<Feature> {
-    let tokens = index.tokens_of(id);
+    let range = index.range(id);
     let sentence = index.sentences[id].span;
     let mut found = Vec::new();
     let mut add = |name: &str, span: Option<Span>| {
@@ -129,6 +141,42 @@ fn features(index: &Index<'_>, id: usize) -> Vec<Feature> {
             found.push(Feature { name: name.to_owned(), weight, span });
         }
     };
+    let dates = dates::find(index, id, None);
+    let in_date = |at: usize| {
+        let next = dates.partition_point(|date| date.tokens.end <= at);
+        dates.get(next).is_some_and(|date| date.tokens.start <= at)
+    };
+    let amounts = amounts::find(index, id, &in_date);
+    let amount = |test: &dyn Fn(&Amount) -> bool| {
+        let first = amounts.iter().find(|amount| test(amount));
+        first.map(|amount| index.span(amount.tokens.start, amount.tokens.end - 1))
+    };
+    let digits = |at: usize| index.tokens[at].kind == Kind::Number;
+    let figure = range.clone().find(|&at| digits(at) && !in_date(at));
+    add("figure", figure.map(|at| index.tokens[at].span()));
+    add("number", amount(&|amount| !amount.tokens.clone().any(digits)));
+    add("percent", amount(&|amount| amount.unit == "%"));
+    add("money", amount(&|amount| amount.money));
+    let dated =
+        dates.iter().find(|date| date.value.as_ref().is_some_and(|value| !value.starts_with("--")));
+    add("date", dated.map(|date| index.span(date.tokens.start, date.tokens.end - 1)));
+    for (name, span) in worded(index, id) {
+        add(name, span);
+    }
+    let asks = sentence
+        .of(&index.doc.text)
+        .trim_end_matches(['"', '\'', '\u{201d}', '\u{2019}', ')'])
+        .ends_with('?');
+    add("question", asks.then_some(sentence));
+    let words = index.tokens[range].iter().filter(|token| token.is_wordlike()).count();
+    add("short", (words < SHORT).then_some(sentence));
+    add("long", (words > LONG).then_some(sentence));
+    found
+}
+
+/// Features that hang on single words.
+fn worded(index: &Index<'_>, id: usize) -> [(&'static str, Option<Span>); 15] {
+    let tokens = index.tokens_of(id);
     let first = |test: &dyn Fn(usize, &Token) -> bool| {
         tokens
             .iter()
@@ -137,58 +185,41 @@ fn features(index: &Index<'_>, id: usize) -> Vec<Feature> {
             .map(|(_, token)| token.span())
     };
     let class = |class: Class| first(&|_, token| index.is(token, class));
-    let words = tokens.iter().filter(|token| token.is_wordlike()).count();
-    let follows =
-        |at: usize, text: &str| tokens.get(at + 1).is_some_and(|next| index.lower(next) == text);
-    let is_year = |token: &Token| {
-        matches!(index.raw(token).parse::<u32>(), Ok(1000..=2100)) && token.end - token.start == 4
+    let opening = tokens.iter().position(|token| token.kind == Kind::Word).unwrap_or_default();
+    let lower = |at: usize| tokens.get(at).map_or("", |token| index.lower(token));
+    let named = |at: usize, token: &Token| {
+        at > opening
+            && matches!(token.case, Case::Title | Case::Upper)
+            && !index.is(token, Class::FIRST_PERSON)
     };
-    let currency = |token: &Token| matches!(index.raw(token), "$" | "€" | "£" | "¥");
-
-    add("number", first(&|_, token| token.kind == Kind::Number && !is_year(token)));
-    add(
-        "percent",
-        first(&|at, token| {
-            token.kind == Kind::Number
-                && (follows(at, "%") || follows(at, "percent") || follows(at, "per"))
-        }),
-    );
-    add("money", first(&|_, token| currency(token)));
-    add("date", first(&|_, token| token.kind == Kind::Number && is_year(token)));
-    add("change", class(Class::CHANGE));
-    add("comparison", class(Class::COMPARATIVE));
-    add("quantity", class(Class::QUANTIFIER));
-    add("cause", class(Class::CAUSAL));
-    add(
-        "name",
-        first(&|at, token| {
-            at > 0
-                && matches!(token.case, Case::Title | Case::Upper)
-                && !index.is(token, Class::FIRST_PERSON)
-        }),
-    );
-    add("attribution", class(Class::REPORT));
-    let ends_asking =
-        sentence.of(&index.doc.text).trim_end_matches(['"', '\'', '\u{201d}', ')']).ends_with('?');
-    add("question", ends_asking.then_some(sentence));
-    let speaker = class(Class::FIRST_PERSON);
-    add("opinion", speaker.and(class(Class::OPINION)));
-    add("future", class(Class::FUTURE));
-    add("hedge", class(Class::HEDGE));
-    add("short", (words < 5).then_some(sentence));
-    add("long", (words > 45).then_some(sentence));
-    add("first_person", speaker);
-    found
+    let past = |token: &Token| {
+        let regular = token.case == Case::Lower
+            && token.end - token.start > 4
+            && index.lower(token).ends_with("ed");
+        index.is(token, Class::PAST) || regular
+    };
+    let orders = lower(opening) != ""
+        && index.is(&tokens[opening], Class::IMPERATIVE)
+        && !matches!(lower(opening + 1), "," | "'s");
+    let first_person = class(Class::FIRST_PERSON);
+    [
+        ("change", class(Class::CHANGE)),
+        ("past", first(&|_, token| past(token))),
+        ("comparison", class(Class::COMPARATIVE)),
+        ("quantity", class(Class::QUANTIFIER)),
+        ("cause", class(Class::CAUSAL)),
+        ("finding", class(Class::FINDING)),
+        ("rank", class(Class::RANK)),
+        ("name", first(&named)),
+        ("attribution", class(Class::REPORT)),
+        ("opinion", first_person.and(class(Class::OPINION))),
+        ("future", class(Class::FUTURE)),
+        ("hedge", class(Class::HEDGE)),
+        ("imperative", orders.then(|| tokens[opening].span())),
+        ("second_person", class(Class::SECOND_PERSON)),
+        ("first_person", first_person),
+    ]
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_rule_file_weighs_exactly_the_features_that_are_computed() {
-        let mut known: Vec<&str> = FEATURES.to_vec();
-        known.sort_unstable();
-        assert_eq!(rules().weights.keys().map(String::as_str).collect::<Vec<_>>(), known);
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! English word lists, read from the data files under `rules/english`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 /// A set of word classes.
@@ -8,18 +8,6 @@ use std::sync::LazyLock;
 pub(crate) struct Class(u64);
 
 impl Class {
-    pub(crate) const STOP: Self = Self(1);
-    pub(crate) const FIRST_PERSON: Self = Self(1 << 1);
-    pub(crate) const HEDGE: Self = Self(1 << 2);
-    pub(crate) const OPINION: Self = Self(1 << 3);
-    pub(crate) const REPORT: Self = Self(1 << 4);
-    pub(crate) const FUTURE: Self = Self(1 << 5);
-    pub(crate) const QUANTIFIER: Self = Self(1 << 6);
-    pub(crate) const COMPARATIVE: Self = Self(1 << 7);
-    pub(crate) const CAUSAL: Self = Self(1 << 8);
-    pub(crate) const CHANGE: Self = Self(1 << 9);
-    pub(crate) const NEGATION: Self = Self(1 << 10);
-
     /// No class.
     pub(crate) const fn empty() -> Self {
         Self(0)
@@ -36,32 +24,65 @@ impl Class {
     }
 }
 
-/// Every list: class, file name, content. The rule-set hash covers them in this order.
-pub(crate) const LISTS: &[(Class, &str, &str)] = &[
-    (Class::STOP, "english/stop.txt", include_str!("../../rules/english/stop.txt")),
-    (
-        Class::FIRST_PERSON,
-        "english/first_person.txt",
-        include_str!("../../rules/english/first_person.txt"),
-    ),
-    (Class::HEDGE, "english/hedge.txt", include_str!("../../rules/english/hedge.txt")),
-    (Class::OPINION, "english/opinion.txt", include_str!("../../rules/english/opinion.txt")),
-    (Class::REPORT, "english/report.txt", include_str!("../../rules/english/report.txt")),
-    (Class::FUTURE, "english/future.txt", include_str!("../../rules/english/future.txt")),
-    (
-        Class::QUANTIFIER,
-        "english/quantifier.txt",
-        include_str!("../../rules/english/quantifier.txt"),
-    ),
-    (
-        Class::COMPARATIVE,
-        "english/comparative.txt",
-        include_str!("../../rules/english/comparative.txt"),
-    ),
-    (Class::CAUSAL, "english/causal.txt", include_str!("../../rules/english/causal.txt")),
-    (Class::CHANGE, "english/change.txt", include_str!("../../rules/english/change.txt")),
-    (Class::NEGATION, "english/negation.txt", include_str!("../../rules/english/negation.txt")),
-];
+/// One list: its class's name in rule files, the class, the file's content.
+type List = (&'static str, Class, &'static str);
+
+/// Declares one class per list; the file name is the class's name in rule files.
+macro_rules! classes {
+    ($($class:ident = $bit:literal, $name:literal;)*) => {
+        impl Class {
+            $(pub(crate) const $class: Self = Self(1 << $bit);)*
+        }
+
+        /// Every list, in the order in which the rule-set hash covers them.
+        pub(crate) const LISTS: &[List] =
+            &[$(($name, Class::$class, include_str!(concat!("../../rules/english/", $name, ".txt")))),*];
+    };
+}
+
+classes! {
+    STOP = 0, "stop";
+    FIRST_PERSON = 1, "first_person";
+    HEDGE = 2, "hedge";
+    OPINION = 3, "opinion";
+    REPORT = 4, "report";
+    FUTURE = 5, "future";
+    QUANTIFIER = 6, "quantifier";
+    COMPARATIVE = 7, "comparative";
+    CAUSAL = 8, "causal";
+    CHANGE = 9, "change";
+    NEGATION = 10, "negation";
+    LOADED = 11, "loaded";
+    TARGET = 12, "target";
+    INSULT = 13, "insult";
+    THREAT = 14, "threat";
+    DOOM = 15, "doom";
+    NATION = 16, "nation";
+    SUPERLATIVE = 17, "superlative";
+    SCHOLAR = 18, "scholar";
+    ASSERT = 19, "assert";
+    EPITHET = 20, "epithet";
+    PLACE = 21, "place";
+    PLACE_HEAD = 22, "place_head";
+    ORG_HEAD = 23, "org_head";
+    ORG_SUFFIX = 24, "org_suffix";
+    PERSON_TITLE = 25, "person_title";
+    GIVEN_NAME = 26, "given_name";
+    MONTH = 27, "month";
+    WEEKDAY = 28, "weekday";
+    NUMBER_WORD = 29, "number_word";
+    CURRENCY = 30, "currency";
+    UNIT = 31, "unit";
+    NEGATIVE = 32, "negative";
+    SELF = 33, "self";
+    SENSORY = 34, "sensory";
+    COGNITIVE = 35, "cognitive";
+    IMPERATIVE = 36, "imperative";
+    FINDING = 37, "finding";
+    RANK = 38, "rank";
+    SECOND_PERSON = 39, "second_person";
+    PAST = 40, "past";
+}
 
 /// Word classes by lower-case word.
 #[derive(Debug)]
@@ -70,11 +91,10 @@ pub(crate) struct Lexicon {
 }
 
 impl Lexicon {
-    fn new(lists: &[(Class, &'static str, &'static str)]) -> Self {
+    fn new(lists: &[List]) -> Self {
         let mut classes: HashMap<&'static str, Class> = HashMap::new();
-        for (class, _, content) in lists {
-            let lines = content.lines().filter(|line| !line.starts_with('#'));
-            for word in lines.flat_map(str::split_whitespace) {
+        for (_, class, content) in lists {
+            for word in words(content) {
                 let known = classes.entry(word).or_default();
                 *known = known.union(*class);
             }
@@ -86,6 +106,29 @@ impl Lexicon {
     pub(crate) fn class(&self, word: &str) -> Class {
         self.classes.get(word).copied().unwrap_or_default()
     }
+}
+
+/// The words of a list file.
+pub(crate) fn words(content: &str) -> impl Iterator<Item = &str> {
+    content.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace)
+}
+
+/// The class called `name` in rule files.
+pub(crate) fn by_name(name: &str) -> Option<Class> {
+    LISTS.iter().find(|(known, ..)| *known == name).map(|(_, class, _)| *class)
+}
+
+/// True when `name`, lower-case and of several words, is a place of the gazetteer.
+pub(crate) fn is_place(name: &str) -> bool {
+    static NAMES: LazyLock<HashSet<String>> = LazyLock::new(|| {
+        let lists = LISTS.iter().filter(|(_, class, _)| *class == Class::PLACE);
+        lists
+            .flat_map(|(.., content)| words(content))
+            .filter(|word| word.contains('_'))
+            .map(|word| word.replace('_', " "))
+            .collect()
+    });
+    NAMES.contains(name)
 }
 
 /// The English lexicon, built on first use.

@@ -1,5 +1,7 @@
 //! How deep an analysis goes: the one table of limits per depth.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +18,17 @@ pub enum Depth {
     Deep,
 }
 
-/// What one depth allows. Lists longer than these are cut, and the report says so.
+impl fmt::Display for Depth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Quick => "quick",
+            Self::Standard => "standard",
+            Self::Deep => "deep",
+        })
+    }
+}
+
+/// What one depth allows. Where a list is cut by these, the report says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Limits {
     /// Sentences of the summary.
@@ -25,38 +37,53 @@ pub struct Limits {
     pub summary_graph: usize,
     /// Key phrases.
     pub key_phrases: usize,
+    /// Topics.
+    pub topics: usize,
+    /// Entities of each kind.
+    pub entities_per_kind: usize,
+    /// Mentions listed per entity or topic.
+    pub mentions: usize,
     /// Points of the sentiment curve.
     pub curve_points: usize,
     /// Claims.
     pub claims: usize,
+    /// Claims that a verifier looks up.
+    pub claims_checked: usize,
+    /// Rhetoric cues.
+    pub rhetoric: usize,
+    /// Quotations.
+    pub quotes: usize,
+    /// Link targets.
+    pub links: usize,
+    /// Dated anchors of the timeline.
+    pub timeline: usize,
+    /// Chapters of a recording.
+    pub chapters: usize,
 }
 
 impl Depth {
     /// The limits of this depth: all that a depth changes.
     #[must_use]
     pub const fn limits(self) -> Limits {
+        let [quick, standard, deep] = TABLE;
         match self {
-            Self::Quick => Limits {
-                summary_sentences: 3,
-                summary_graph: 100,
-                key_phrases: 10,
-                curve_points: 12,
-                claims: 5,
-            },
-            Self::Standard => Limits {
-                summary_sentences: 5,
-                summary_graph: 300,
-                key_phrases: 20,
-                curve_points: 60,
-                claims: 20,
-            },
-            Self::Deep => Limits {
-                summary_sentences: 10,
-                summary_graph: 1000,
-                key_phrases: 40,
-                curve_points: 200,
-                claims: 100,
-            },
+            Self::Quick => quick,
+            Self::Standard => standard,
+            Self::Deep => deep,
         }
     }
 }
+
+#[rustfmt::skip]
+const TABLE: [Limits; 3] = {
+    const fn row(v: [usize; 14]) -> Limits {
+        let [summary_sentences, summary_graph, key_phrases, topics, entities_per_kind, mentions, curve_points, claims, claims_checked, rhetoric, quotes, links, timeline, chapters] = v;
+        Limits { summary_sentences, summary_graph, key_phrases, topics, entities_per_kind, mentions, curve_points, claims, claims_checked, rhetoric, quotes, links, timeline, chapters }
+    }
+    [
+        //   summary  graph  phrases topics entities mentions curve claims checked rhetoric quotes links timeline chapters
+        row([    3,    100,     10,     3,     10,      6,     20,     5,      3,      20,    10,    20,     10,       6]),
+        row([    5,    300,     20,     5,     30,     24,     60,    20,      5,     200,    60,   200,     50,      12]),
+        row([   10,   1000,     40,    10,    200,    200,    200,   100,     20,    2000,  1000,  5000,    500,      24]),
+    ]
+};

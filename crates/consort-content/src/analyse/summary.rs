@@ -40,6 +40,11 @@ const RELEVANCE: f64 = 0.7;
 /// Share of a sentence's early position in its relevance.
 const POSITION: f64 = 0.25;
 
+/// Cosine from which a sentence says what a chosen one has said.
+const SAME: f64 = 0.8;
+/// A summary has at most one in this many of a text's sentences.
+const SHRINK: usize = 3;
+
 /// A sentence as a unit vector over stems, sorted by stem.
 struct Vector {
     id: usize,
@@ -63,7 +68,8 @@ pub(crate) fn find(index: &Index<'_>, limits: &Limits) -> Option<Summary> {
             (1.0 - POSITION) * central + POSITION * early
         })
         .collect();
-    let mut chosen = choose(&similar, &relevance, limits.summary_sentences);
+    let mut chosen =
+        choose(&similar, &relevance, limits.summary_sentences.min(index.len().div_ceil(SHRINK)));
     chosen.sort_by_key(|&at| vectors[at].id);
     let sentences = chosen.into_iter().map(|at| {
         let id = vectors[at].id;
@@ -210,7 +216,7 @@ fn choose(similar: &[Vec<f64>], relevance: &[f64], limit: usize) -> Vec<usize> {
     let mut nearest = vec![0.0_f64; relevance.len()];
     while chosen.len() < limit.min(relevance.len()) {
         let gain = |at: usize| RELEVANCE * relevance[at] - (1.0 - RELEVANCE) * nearest[at];
-        let free = (0..relevance.len()).filter(|at| !chosen.contains(at));
+        let free = (0..relevance.len()).filter(|&at| !chosen.contains(&at) && nearest[at] < SAME);
         let Some(best) = free.max_by(|a, b| gain(*a).total_cmp(&gain(*b)).then(b.cmp(a))) else {
             break;
         };
@@ -219,3 +225,6 @@ fn choose(similar: &[Vec<f64>], relevance: &[f64], limit: usize) -> Vec<usize> {
     }
     chosen
 }
+
+#[cfg(test)]
+mod tests;
