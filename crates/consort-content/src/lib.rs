@@ -11,6 +11,8 @@ pub mod analyse;
 pub mod decode;
 pub mod document;
 pub mod extract;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod gate;
 pub mod language;
 pub mod report;

@@ -41,10 +41,17 @@ pub(super) fn parse(text: &str, limits: &Limits) -> Result<Document, ExtractErro
 
 /// Quote and list marks at the start of a line, which is what nests blocks.
 fn block_marks(line: &str) -> usize {
-    line.bytes()
-        .take_while(|byte| matches!(byte, b'>' | b' ' | b'\t' | b'-' | b'*' | b'+'))
-        .filter(|byte| !matches!(byte, b' ' | b'\t'))
-        .count()
+    let mut marks = 0;
+    let mut bytes = line.bytes().peekable();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'>' => marks += 1,
+            b' ' | b'\t' => {}
+            b'-' | b'*' | b'+' if matches!(bytes.peek(), Some(b' ' | b'\t')) => marks += 1,
+            _ => break,
+        }
+    }
+    marks
 }
 
 #[derive(Debug, Default)]

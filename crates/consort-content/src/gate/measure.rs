@@ -90,7 +90,7 @@ metrics! {
 #[must_use]
 pub fn measure(document: &Document) -> Measures {
     let text = &document.text;
-    let mut repetition = Repetition::default();
+    let mut repetition = Repetition::new(text.len() / 5);
     let (mut total, mut long, mut shouted, mut addresses) = (0_usize, 0_usize, 0_usize, 0_usize);
     let mut promotion = phrases::Counter::promotion();
     words::each(text, |word| {

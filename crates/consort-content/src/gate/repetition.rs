@@ -11,7 +11,7 @@ const NEAR: usize = 5;
 const WINDOW: u32 = 500;
 /// Words in a run that must not recur at all.
 const FAR: usize = 9;
-/// Runs remembered, a power of two. The oldest are overwritten, so memory stays constant.
+/// Most runs remembered, a power of two. The oldest are overwritten, so memory stays constant.
 const SLOTS: usize = 1 << 17;
 
 /// Counts repeated words as they come.
@@ -30,14 +30,14 @@ pub(super) struct Repetition {
 #[derive(Clone, Debug)]
 struct Table(Vec<(u32, u32)>);
 
-impl Default for Repetition {
-    fn default() -> Self {
-        let table = || Table(vec![(0, 0); SLOTS]);
+impl Repetition {
+    /// For a text of about `words` words.
+    pub(super) fn new(words: usize) -> Self {
+        let slots = (2 * words).next_power_of_two().clamp(256, SLOTS);
+        let table = || Table(vec![(0, 0); slots]);
         Self { recent: [0; FAR], seen: 0, near: table(), far: table(), counted_to: 0, covered: 0 }
     }
-}
 
-impl Repetition {
     /// Takes the next word, in lower case.
     pub(super) fn word(&mut self, word: &str) {
         self.recent.rotate_left(1);
@@ -80,7 +80,8 @@ impl Table {
     #[expect(clippy::cast_possible_truncation, reason = "both halves of the hash are wanted apart")]
     fn swap(&mut self, run: u64, position: u32) -> Option<u32> {
         let mark = (run >> 32) as u32;
-        let slot = &mut self.0[run as usize & (SLOTS - 1)];
+        let last_slot = self.0.len() - 1;
+        let slot = &mut self.0[run as usize & last_slot];
         let (known, last) = std::mem::replace(slot, (mark, position));
         (known == mark && last > 0).then_some(last)
     }

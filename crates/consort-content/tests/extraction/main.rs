@@ -2,6 +2,8 @@
 
 mod corpus;
 mod documents;
+mod gates;
+mod hostile;
 mod languages;
 mod pages;
 mod score;

@@ -1,0 +1,182 @@
+//! Fuzz targets: plain functions over bytes that panic when a promise of this crate is broken.
+//!
+//! `cargo test` runs them on stable with a seeded mutator over the corpus; a coverage-guided
+//! fuzzer calls the same functions with the feature `fuzzing`.
+
+use crate::document::{Document, Kind, Span};
+use crate::extract::{Hint, Limits, extract, feed, sniff};
+use crate::gate::{Expression, GateRules, Metric, gate};
+use crate::sentence::{sentences, split};
+use crate::{decode, extract::ExtractError};
+
+/// A target: its name and what it does with some bytes.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target of this crate.
+pub const TARGETS: &[Target] = &[
+    ("decode", fuzz_decode),
+    ("sniff", fuzz_sniff),
+    ("plain", fuzz_plain),
+    ("markdown", fuzz_markdown),
+    ("html", fuzz_html),
+    ("srt", fuzz_srt),
+    ("vtt", fuzz_vtt),
+    ("transcript", fuzz_transcript),
+    ("feed", fuzz_feed),
+    ("sentences", fuzz_sentences),
+    ("expression", fuzz_expression),
+];
+
+/// Decoding never fails and never invents text from nothing.
+pub fn fuzz_decode(data: &[u8]) {
+    for declared in [None, Some("utf-8"), Some("shift_jis"), Some("utf-16le"), Some("x-unknown")] {
+        let decoded = decode::decode(data, declared);
+        assert!(!data.is_empty() || decoded.text.is_empty());
+        assert!(decoded.replaced <= decoded.text.chars().count());
+    }
+    let _ = decode::charset(&String::from_utf8_lossy(data));
+}
+
+/// Any bytes and any hint have a kind or a named refusal.
+pub fn fuzz_sniff(data: &[u8]) {
+    let text = String::from_utf8_lossy(data).into_owned();
+    let hint = Hint { media_type: Some(text.clone()), name: Some(text.clone()), url: Some(text), kind: None };
+    let _ = sniff(data, &hint);
+    let _ = sniff(data, &Hint::default());
+    let _ = extract(data, &hint, &limits()).map(|document| check(&document));
+}
+
+/// Plain text, labelled transcripts included.
+pub fn fuzz_plain(data: &[u8]) {
+    run(data, Kind::Text);
+}
+
+/// Markdown.
+pub fn fuzz_markdown(data: &[u8]) {
+    run(data, Kind::Markdown);
+}
+
+/// Web pages.
+pub fn fuzz_html(data: &[u8]) {
+    run(data, Kind::Html);
+}
+
+/// `SubRip`.
+pub fn fuzz_srt(data: &[u8]) {
+    run(data, Kind::Srt);
+}
+
+/// `WebVTT`.
+pub fn fuzz_vtt(data: &[u8]) {
+    run(data, Kind::Vtt);
+}
+
+/// Recognisers' JSON.
+pub fn fuzz_transcript(data: &[u8]) {
+    run(data, Kind::TranscriptJson);
+}
+
+/// Feeds, as entries and as one document.
+pub fn fuzz_feed(data: &[u8]) {
+    if let Ok(feed) = feed(data, &Hint::default(), &limits()) {
+        for entry in &feed.entries {
+            assert!(entry.paragraphs.iter().all(|span| fits(&entry.text, *span)));
+        }
+    }
+    run(data, Kind::Feed);
+}
+
+/// Sentences of any text cover its visible characters once.
+pub fn fuzz_sentences(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let found = split(&text);
+    let covered: usize = found.iter().map(|span| visible(span.of(&text))).sum();
+    assert_eq!(covered, visible(&text), "sentences leave out only white space");
+}
+
+/// A condition that parses survives being written and read.
+pub fn fuzz_expression(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if let Ok(parsed) = Expression::parse(&text) {
+        let again = Expression::parse(&parsed.to_string());
+        assert!(again.is_ok_and(|again| again.to_string() == parsed.to_string()));
+    }
+}
+
+/// Limits low enough that a fuzzer finds them.
+fn limits() -> Limits {
+    Limits { max_depth: 100, max_elements: 5_000, max_cues: 500, max_links: 20, max_entries: 20, ..Limits::default() }
+}
+
+fn run(data: &[u8], kind: Kind) {
+    let url = Some("https://source.example/a/b".to_owned());
+    let hint = Hint { kind: Some(kind), url, ..Hint::default() };
+    match extract(data, &hint, &limits()) {
+        Ok(document) => check(&document),
+        Err(error) => {
+            let needs_worker = matches!(error, ExtractError::NeedsWorker { .. });
+            assert!(!needs_worker, "only PDF needs a worker");
+            assert!(!error.to_string().is_empty());
+        }
+    }
+}
+
+/// What every document promises, whatever it was made from.
+pub fn check(document: &Document) {
+    let text = &document.text;
+    assert!(!text.contains(['\0', '\r']), "no control characters");
+    for (index, span) in document.paragraphs.iter().enumerate() {
+        assert!(fits(text, *span) && !span.is_empty(), "paragraph {span:?} fits");
+        assert_eq!(span.of(text).trim(), span.of(text), "paragraphs are trimmed");
+        let after = document.paragraphs.get(index + 1).map_or(text.len(), |next| next.start);
+        let between = text.get(span.end..after);
+        assert!(between.is_some_and(|between| between.trim().is_empty()), "only space between paragraphs");
+    }
+    let cues = &document.cues;
+    assert!(cues.iter().all(|cue| fits(text, cue.span) && cue.start_ms <= cue.end_ms), "cues fit");
+    assert!(cues.windows(2).all(|pair| pair[0].span.end <= pair[1].span.start), "cues in order");
+    let turns = &document.turns;
+    assert!(turns.iter().all(|turn| fits(text, turn.span) && !turn.speaker.is_empty()), "turns fit");
+    assert!(turns.windows(2).all(|pair| pair[0].span.end <= pair[1].span.start), "turns in order");
+    assert!(document.links.iter().all(|link| link.span.is_none_or(|span| fits(text, span))), "links fit");
+    let headings = &document.headings;
+    assert!(headings.iter().all(|h| fits(text, h.span) && (1..=6).contains(&h.level)), "headings fit");
+    check_sentences(document);
+    if let Ok(rules) = GateRules::shipped() {
+        let report = gate(document, &rules);
+        assert_eq!(report.verdict().is_some(), report.reason().is_some());
+        let shares = [Metric::Repetition, Metric::Boilerplate, Metric::Promotion, Metric::Letters];
+        let shares = shares.into_iter().chain([Metric::Mixed, Metric::LanguageConfidence, Metric::Addresses]);
+        for metric in shares {
+            let value = report.measures.get(metric);
+            assert!((-1e-9..=1.0 + 1e-9).contains(&value), "{} is {value}", metric.name());
+        }
+    }
+}
+
+fn check_sentences(document: &Document) {
+    let text = &document.text;
+    let found = sentences(document);
+    let mut covered = 0;
+    for (id, sentence) in found.iter().enumerate() {
+        assert_eq!(sentence.id as usize, id, "ids count up");
+        assert!(fits(text, sentence.span) && !sentence.span.is_empty(), "sentences fit");
+        let paragraph = document.paragraphs.get(sentence.paragraph as usize);
+        assert!(paragraph.is_some_and(|paragraph| paragraph.contains(sentence.span)), "inside its paragraph");
+        assert!(id == 0 || found[id - 1].span.end <= sentence.span.start, "in order");
+        covered += visible(sentence.span.of(text));
+    }
+    let all: usize = document.paragraphs.iter().map(|span| visible(span.of(text))).sum();
+    assert_eq!(covered, all, "sentences leave out only white space");
+}
+
+fn fits(text: &str, span: Span) -> bool {
+    span.start <= span.end && text.get(span.start..span.end).is_some()
+}
+
+fn visible(text: &str) -> usize {
+    text.chars().filter(|c| !c.is_whitespace()).count()
+}
+
+#[cfg(test)]
+mod tests;
