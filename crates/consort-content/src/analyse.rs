@@ -43,6 +43,7 @@ mod summary;
 mod syllables;
 mod timeline;
 mod topics;
+pub mod verify;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -198,7 +198,7 @@ fn worded(index: &Index<'_>, id: usize) -> [(&'static str, Option<Span>); 15] {
             && index.lower(token).ends_with("ed");
         index.is(token, Class::PAST) || regular
     };
-    let orders = lower(opening) != ""
+    let orders = !lower(opening).is_empty()
         && index.is(&tokens[opening], Class::IMPERATIVE)
         && !matches!(lower(opening + 1), "," | "'s");
     let first_person = class(Class::FIRST_PERSON);

@@ -14,7 +14,7 @@ fn top_five(labelled: &Labelled) -> usize {
             .iter()
             .any(|(span, label)| *label && span.start <= middle && middle < span.end)
     };
-    if std::env::var("SHOW").is_ok() && labelled::is_tuned_on(&labelled.name) {
+    if labelled::is_tuned_on(&labelled.name) {
         for claim in found.claims.iter().take(5).filter(|claim| !worthy(claim)) {
             let why: Vec<&str> =
                 claim.features.iter().map(|feature| feature.name.as_str()).collect();
