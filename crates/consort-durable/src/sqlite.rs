@@ -24,8 +24,10 @@ use pool::Pool;
 use queue::Queue;
 use writer::{Job, Writer};
 
+mod backup;
 mod bell;
 mod book;
+mod check;
 mod encode;
 mod fault;
 mod file;
@@ -35,12 +37,17 @@ mod lock;
 mod pool;
 mod queue;
 mod read;
+mod reader;
 mod retain;
 mod row;
 mod schema;
+mod wal;
 mod writer;
 
+pub use backup::backup;
+pub use check::{Checked, Damage, check};
 pub use inbox::post;
+pub use reader::SqliteReader;
 
 /// When a change counts as kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,6 +59,15 @@ pub enum Sync {
     /// process, but a power failure may take the last changes back. What is left is still a state
     /// that once was, without gaps.
     Normal,
+}
+
+impl Sync {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Normal => "normal",
+        }
+    }
 }
 
 /// How a store is kept.
@@ -123,7 +139,7 @@ impl SqliteJournal {
         let mut book = Book::new(options.clock.clone());
         book.forget(&connection)?;
         let path = Arc::new(path.to_owned());
-        let pool = Arc::new(Pool::start(path.clone(), options.readers)?);
+        let pool = Arc::new(Pool::start(path.clone(), options.readers, file::connect_to_read)?);
         let bell = Bell::hang(&path)?;
         let queue = Arc::new(Queue::new(options.queue_bytes.max(1)));
         let writer = Writer {

@@ -3,15 +3,14 @@
 use std::{path::Path, thread, time::Duration};
 
 use consort_core::journal::{JournalError, Message, MessageId};
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::params;
 
 use super::{
     bell,
     fault::{Result, unavailable},
-    file,
+    file::Guest,
     read::message_crc,
     row::nat,
-    schema,
 };
 
 /// Between two tries while the owner is writing. Short: a busy owner leaves only short gaps.
@@ -48,21 +47,10 @@ pub fn post(
 }
 
 fn send(path: &Path, message: &Message) -> Result<MessageId> {
-    file::examine(path)?;
-    if !path.is_file() {
-        return Err(unavailable(format!("there is no store `{}`", path.display())).into());
-    }
-    if file::is_read_only(path) {
-        return Err(unavailable(format!("store `{}` may only be read", path.display())).into());
-    }
     let body = serde_json::to_string(message)
         .map_err(|error| unavailable("the message is not JSON").because(error))?;
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags)?;
+    let mut connection = Guest::connect(path, true)?;
     connection.busy_handler(Some(wait))?;
-    if schema::format_of(&connection, path)? == 0 {
-        return Err(unavailable(format!("`{}` holds no store yet", path.display())).into());
-    }
     connection.pragma_update(None, "synchronous", "full")?;
     let sql = "insert into inbox(body, checksum) values (?, ?)";
     connection.execute(sql, params![body, message_crc(&body)])?;

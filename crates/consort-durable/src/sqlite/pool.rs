@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
 };
@@ -14,7 +14,6 @@ use tokio::sync::oneshot;
 
 use super::{
     fault::{Result, unavailable},
-    file,
     queue::Queue,
 };
 
@@ -35,12 +34,16 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
-    /// Starts `threads` readers of the store at `path`.
-    pub(crate) fn start(path: Arc<PathBuf>, threads: usize) -> Result<Self> {
+    /// Starts `threads` readers of the store at `path`, with a connection each.
+    pub(crate) fn start(
+        path: Arc<PathBuf>,
+        threads: usize,
+        connect: impl Fn(&Path) -> Result<Connection>,
+    ) -> Result<Self> {
         let queue = Arc::new(Queue::new(usize::MAX));
         let pool = Self { path, queue, threads: Mutex::default() };
         for _ in 0..threads.max(1) {
-            let connection = file::connect_to_read(&pool.path)?;
+            let connection = connect(&pool.path)?;
             let queue = pool.queue.clone();
             let work = move || {
                 while let Some(jobs) = queue.take(1, usize::MAX) {

@@ -46,25 +46,33 @@ pub(crate) fn history(connection: &Connection, run: &RunId) -> Result<Option<His
     Ok(Some(History { started: *started, records, ended }))
 }
 
-/// The records of a run in order, each checked.
+/// The records of a run in order.
 pub(crate) fn log(connection: &Connection, row: &RunRow) -> Result<Vec<Record>> {
-    let mut records = Vec::new();
+    let bodies = bodies(connection, row)?.into_iter().enumerate();
+    let decode = |(seq, body): (usize, String)| {
+        decode(connection, &body).map_err(|fault| {
+            fault.about(|| format!("record {seq} of run {} makes no sense", row.id))
+        })
+    };
+    bodies.map(decode).collect()
+}
+
+/// The texts of a run's records in order, each checked.
+pub(crate) fn bodies(connection: &Connection, row: &RunRow) -> Result<Vec<String>> {
+    let mut bodies = Vec::new();
     let mut key = row.tail;
     for seq in (0..row.standing.entries).rev() {
         let (body, previous) = body(connection, row, key, seq).map_err(|fault| {
             fault.named(|| format!("record {seq} of run {} cannot be read", row.id))
         })?;
-        let decoded = decode(connection, &body);
-        records.push(decoded.map_err(|fault| {
-            fault.about(|| format!("record {seq} of run {} makes no sense", row.id))
-        })?);
+        bodies.push(body);
         key = previous;
     }
     if key != 0 {
         return Err(corrupt(format!("run {} has more records than its line says", row.id)));
     }
-    records.reverse();
-    Ok(records)
+    bodies.reverse();
+    Ok(bodies)
 }
 
 /// The text of one record and the key of the one before.

@@ -36,3 +36,6 @@ impl Store for OnDisk {
 }
 
 consort_testkit::journal_conformance!(OnDisk::new());
+
+mod guests;
+mod owner;
