@@ -1,0 +1,5 @@
+//! The crash-point explorer: sound orchestrators pass, and every seeded bug is found.
+
+mod sample;
+mod seeded;
+mod sound;
