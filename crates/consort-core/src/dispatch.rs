@@ -214,7 +214,7 @@ async fn ephemeral(
     }
     owed.armed = false;
     child.0.cancel.cancel();
-    Ok(finish(host, cx, entry, &child, began, result)?)
+    finish(host, cx, entry, &child, began, result)
 }
 
 fn child_context(

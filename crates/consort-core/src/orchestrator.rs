@@ -132,11 +132,13 @@ pub(crate) trait DynOrchestrator: Send + Sync {
         request: Value,
     ) -> BoxFuture<'static, StepResult<Value>>;
     fn encode(&self, response: Opaque) -> Result<Value, StepError>;
-    fn cleanup<'a>(&'a self, cx: &'a Context) -> BoxFuture<'a, Result<(), StepError>>;
+    fn cleanup(self: Arc<Self>, cx: Context) -> BoxFuture<'static, Result<(), StepError>>;
     fn start<'a>(&'a self, tasks: &'a TaskScope) -> BoxFuture<'a, Result<(), StepError>>;
     fn stop(&self) -> BoxFuture<'_, ()>;
 }
 
+// The author's function is called inside each future, so that a panic before its first `await` is
+// contained like any other.
 impl<O: Orchestrator> DynOrchestrator for O {
     fn decode(&self, request: Value) -> Result<Opaque, StepError> {
         Ok(Box::new(decode::<O::Request>(request)?))
@@ -148,7 +150,7 @@ impl<O: Orchestrator> DynOrchestrator for O {
         request: &'a Opaque,
     ) -> BoxFuture<'a, Result<Admission, StepError>> {
         match request.downcast_ref::<O::Request>() {
-            Some(request) => Box::pin(self.can_orchestrate(cx, request)),
+            Some(request) => Box::pin(async move { self.can_orchestrate(cx, request).await }),
             None => Box::pin(ready(Err(wrong_type()))),
         }
     }
@@ -181,16 +183,16 @@ impl<O: Orchestrator> DynOrchestrator for O {
         encode(&*response)
     }
 
-    fn cleanup<'a>(&'a self, cx: &'a Context) -> BoxFuture<'a, Result<(), StepError>> {
-        Box::pin(Orchestrator::cleanup(self, cx))
+    fn cleanup(self: Arc<Self>, cx: Context) -> BoxFuture<'static, Result<(), StepError>> {
+        Box::pin(async move { Orchestrator::cleanup(&*self, &cx).await })
     }
 
     fn start<'a>(&'a self, tasks: &'a TaskScope) -> BoxFuture<'a, Result<(), StepError>> {
-        Box::pin(Orchestrator::start(self, tasks))
+        Box::pin(async move { Orchestrator::start(self, tasks).await })
     }
 
     fn stop(&self) -> BoxFuture<'_, ()> {
-        Box::pin(Orchestrator::stop(self))
+        Box::pin(async move { Orchestrator::stop(self).await })
     }
 }
 

@@ -81,10 +81,9 @@ impl Schemas {
         for error in self.validator.iter_errors(request).take(100) {
             let at = error.instance_path().to_string();
             let pointer = match error.kind() {
-                jsonschema::error::ValidationErrorKind::Required { property } => match property {
-                    Value::String(field) => format!("{at}/{}", escape(field)),
-                    _ => at,
-                },
+                jsonschema::error::ValidationErrorKind::Required {
+                    property: Value::String(field),
+                } => format!("{at}/{}", escape(field)),
                 jsonschema::error::ValidationErrorKind::AdditionalProperties { unexpected } => {
                     for field in unexpected {
                         let pointer = format!("{at}/{}", escape(field));

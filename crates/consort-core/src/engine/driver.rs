@@ -248,10 +248,10 @@ impl Driver {
             {
                 return Ok(Next::Answer(position, result));
             }
-            if let Some(at) = self.arrived.iter().position(|(p, _)| self.machine.awaited(*p)) {
-                if let Some((position, result)) = self.arrived.remove(at) {
-                    return Ok(Next::Answer(position, result));
-                }
+            if let Some(at) = self.arrived.iter().position(|(p, _)| self.machine.awaited(*p))
+                && let Some((position, result)) = self.arrived.remove(at)
+            {
+                return Ok(Next::Answer(position, result));
             }
             if let Some(fault) = self.unissued() {
                 return Ok(Next::Over(Err(fault)));
@@ -413,7 +413,6 @@ impl Driver {
             // Already out of the map; a successor may be in it by now.
             Halt::Parked => {
                 self.host.events.emit(|| Event::RunParked { run: id });
-                return;
             }
             Halt::Suspended => {
                 self.host.engine.active().remove(&id);

@@ -66,7 +66,7 @@ impl Future for Handle {
             })),
             HandleState::Told(told) => {
                 let told = std::task::ready!(Pin::new(told).poll(cx));
-                let gone = || this.id.as_ref().map_or_else(|| no_run(), |id| Err(suspended(id)));
+                let gone = || this.id.as_ref().map_or_else(no_run, |id| Err(suspended(id)));
                 Poll::Ready(told.unwrap_or_else(|_| gone()))
             }
         }
@@ -124,10 +124,10 @@ pub(crate) async fn start_root_as(
     payload::check_size(&request).map_err(named)?;
     let open = check(host, cx, entry)?;
     let key = cx.0.idempotency_key.clone().filter(|_| cx.run_id().is_none());
-    if let Some(key) = &key {
-        if let Some(earlier) = host.journal.find(cx.tenant(), name, key).await? {
-            return attach(host, &earlier).await;
-        }
+    if let Some(key) = &key
+        && let Some(earlier) = host.journal.find(cx.tenant(), name, key).await?
+    {
+        return attach(host, &earlier).await;
     }
     let budget = asked_budget(cx, options);
     let ticket = host.admit(cx.tenant(), budget).await.map_err(named)?;
@@ -262,10 +262,10 @@ pub(super) struct Birth {
 /// Starts the child of a durable run, or finds the one that was started before.
 pub(super) async fn start_child(host: &Arc<Host>, birth: Birth) -> Result<Child, StepError> {
     let id = birth.parent.id.child(birth.position);
-    if birth.perhaps_born {
-        if let Some(found) = find_child(host, &id, &birth.tree, &birth.ledger).await? {
-            return Ok(found);
-        }
+    if birth.perhaps_born
+        && let Some(found) = find_child(host, &id, &birth.tree, &birth.ledger).await?
+    {
+        return Ok(found);
     }
     let open = check(host, &birth.cx, &birth.entry)?;
     let ledger = birth.tree.child(&id, birth.options.budget, &birth.ledger)?;
@@ -306,10 +306,10 @@ pub(super) async fn start_child(host: &Arc<Host>, birth: Birth) -> Result<Child,
     let record = Record::Started(Box::new(fresh.started.clone()));
     if let Err(error) = host.journal.commit(Batch::entry(id.clone(), record)).await {
         host.engine.active().remove(&id);
-        if error.kind() == JournalErrorKind::Exists {
-            if let Some(found) = find_child(host, &id, &fresh.tree, &birth.ledger).await? {
-                return Ok(found);
-            }
+        if error.kind() == JournalErrorKind::Exists
+            && let Some(found) = find_child(host, &id, &fresh.tree, &birth.ledger).await?
+        {
+            return Ok(found);
         }
         return Err(error.into());
     }

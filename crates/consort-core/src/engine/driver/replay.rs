@@ -143,10 +143,10 @@ impl Driver {
         if let Some(token) = self.running.remove(&position) {
             token.cancel();
         }
-        if let Some(passive) = self.passive.remove(&position) {
-            if passive.kind == crate::record::StepKind::Child {
-                self.cancel_child(position);
-            }
+        if let Some(passive) = self.passive.remove(&position)
+            && passive.kind == crate::record::StepKind::Child
+        {
+            self.cancel_child(position);
         }
         self.abandoned.insert(position);
     }
