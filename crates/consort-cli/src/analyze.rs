@@ -1,123 +1,332 @@
-//! `consort analyze`.
+//! `consort analyze`: many inputs at once, each a durable run, so that the same command after a
+//! crash or Ctrl-C goes on where it was.
+
+mod input;
+mod job;
+mod key;
+mod one;
+mod target;
 
 use std::{
-    io::{self, IsTerminal, Read, Write},
-    path::Path,
-    process::ExitCode,
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
 };
 
 use consort::{
     Consort,
-    content::report::{self, Report},
-    core::{
-        Blob, Category, Context, Outcome, StepError, TenantId,
-        events::{Event, Heard},
-        port::Source,
-    },
-    domain::fallback_autonomous::{Analyze, Analyzed},
+    content::report::{self, Report, Style},
+    core::{Blob, Category, RunId, Status, StepError, events::Event},
+};
+use futures_util::StreamExt;
+use job::{Format, Job, Out};
+use one::{Done, Ending, one};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{
+    args,
+    console::Console,
+    engine::{Engine, Store, count},
+    fail::{Failure, exit_code},
+    run_ref,
+    settings::Settings,
+    text::moment,
 };
 
-use crate::{args, fail::Failure};
-
-/// The exit code of a run that did nothing on purpose.
-const SKIPPED: u8 = 3;
-
-pub(crate) async fn run(args: args::Analyze) -> Result<ExitCode, Failure> {
-    let consort = Consort::builder().build().await?;
-    let source = source(&consort, &args.input)?;
-    let progress = show_progress(&consort);
-    let cx = Context::new(TenantId::default());
-    let outcome = consort.facade().call(cx, Analyze { source, depth: Default::default() }).await;
-    progress.abort();
-    let code = match outcome? {
-        Outcome::Skipped { reason } => {
-            note(&format!("skipped: {reason}\n"));
-            ExitCode::from(SKIPPED)
-        }
-        outcome => {
-            for loss in outcome.losses() {
-                note(&format!("degraded: {}: {}\n", loss.what, loss.why));
-            }
-            let (analyzed, _) = outcome.into_value()?;
-            let text = render(&consort, &analyzed, &args).await?;
-            write(args.out.as_deref(), &text)?;
-            ExitCode::SUCCESS
-        }
+pub(crate) async fn run(
+    settings: &Settings,
+    console: &Console,
+    typed: args::Analyze,
+) -> Result<u8, Failure> {
+    let job = Job::understand(typed, settings.json)?;
+    let (mut engine, kept) = open(settings, console).await?;
+    let consort = engine.consort();
+    let batch = Batch {
+        job: &job,
+        console,
+        consort: &consort,
+        kept,
+        resumed: settings.resume || !kept,
+        runs: RefCell::default(),
     };
-    consort.close().await?;
-    Ok(code)
+    console.begin(batch.job.inputs.len() as u64);
+    let watching = |event: &Event| batch.progress(event);
+    let code = engine.during(batch.run(), watching).await;
+    console.end();
+    let code = code?;
+    engine.close().await?;
+    code
 }
 
-fn source(consort: &Consort, input: &str) -> Result<Source, Failure> {
-    if input == "-" {
-        let mut bytes = Vec::new();
-        io::stdin().lock().read_to_end(&mut bytes).map_err(Failure::Input)?;
-        let blob =
-            consort.facade().context(TenantId::default()).put(bytes, "application/octet-stream")?;
-        return Ok(Source::Stored { blob, name: "stdin".into() });
+/// An engine on the user's store; on none when that cannot be had and the user did not insist.
+async fn open<'a>(
+    settings: &Settings,
+    console: &'a Console,
+) -> Result<(Engine<'a>, bool), Failure> {
+    let why = match Engine::open(settings, console, settings.resume).await {
+        Ok(Store::Ours(engine)) => return Ok((engine, true)),
+        Ok(Store::Others(owned)) => owned,
+        Err(Failure::Step(error)) if about_the_store(error.category()) => *error,
+        Err(failure) => return Err(failure),
+    };
+    if settings.store().is_ok_and(|place| place.named) {
+        return Err(why.into());
     }
-    if input.contains("://") {
-        return Ok(Source::Url(input.to_owned()));
-    }
-    let path = std::path::absolute(input).map_err(|error| {
-        Failure::Engine(
-            StepError::new(Category::InvalidRequest, format!("`{input}` is not a path"))
-                .because(&error),
-        )
-    })?;
-    Ok(Source::File(path.to_string_lossy().into_owned()))
+    let causes: String = why.causes().iter().map(|cause| format!(": {cause}")).collect();
+    console.note(&format!("warning: nothing is recorded, {why}{causes}"));
+    Ok((Engine::in_memory(console).await?, false))
 }
 
-/// Progress goes to a terminal only.
-fn show_progress(consort: &Consort) -> tokio::task::AbortHandle {
-    let mut events = consort.facade().events();
-    let visible = io::stderr().is_terminal();
-    let mut tasks = tokio::task::JoinSet::new();
-    let handle = tasks.spawn(async move {
-        while let Some(heard) = events.next().await {
-            let Heard::Event(event) = heard else { continue };
-            if let (true, Event::Progress { done, total, doing, .. }) = (visible, &*event) {
-                note(&format!("{done}/{total} {doing}\n"));
+fn about_the_store(category: Category) -> bool {
+    matches!(
+        category,
+        Category::StoreUnavailable
+            | Category::StoreLocked
+            | Category::StoreCorrupt
+            | Category::StoreTooNew
+            | Category::StorageFull
+            | Category::Configuration
+    )
+}
+
+/// All inputs of one command.
+struct Batch<'a> {
+    job: &'a Job,
+    console: &'a Console,
+    consort: &'a Consort,
+    /// True when runs are recorded.
+    kept: bool,
+    /// True when unfinished runs were taken up at start.
+    resumed: bool,
+    /// Which input a run is about.
+    runs: RefCell<HashMap<RunId, String>>,
+}
+
+/// What the inputs came to.
+#[derive(Debug, Default)]
+struct Tally {
+    code: u8,
+    done: u64,
+    reported: usize,
+    reused: usize,
+    degraded: usize,
+    skipped: usize,
+    uncertain: usize,
+    failed: usize,
+    lines: BTreeMap<usize, Line>,
+}
+
+/// One input in the answer under `--json` with `--out`.
+#[derive(Debug, Serialize)]
+struct Line {
+    input: String,
+    status: Status,
+    run: Option<RunId>,
+    reused: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    out: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<StepError>,
+}
+
+impl Batch<'_> {
+    async fn run(&self) -> Result<u8, Failure> {
+        let total = self.job.inputs.len();
+        let work = self
+            .job
+            .inputs
+            .iter()
+            .enumerate()
+            .map(|(index, input)| async move { (index, one(self, input).await) });
+        let mut endings = futures_util::stream::iter(work).buffer_unordered(self.job.at_once);
+        // What must be printed in the order of the inputs waits here for its turn.
+        let mut early: BTreeMap<usize, Done> = BTreeMap::new();
+        let mut next = 0;
+        let mut tally = Tally::default();
+        while let Some((index, done)) = endings.next().await {
+            tally.done += 1;
+            self.console.progress(tally.done, total as u64, self.job.inputs[index].name());
+            if !matches!(self.job.out, Out::Print) {
+                self.settle(index, done, &mut tally).await?;
+                continue;
+            }
+            early.insert(index, done);
+            while let Some(done) = early.remove(&next) {
+                self.settle(next, done, &mut tally).await?;
+                next += 1;
             }
         }
-    });
-    tasks.detach_all();
-    handle
-}
+        self.sum_up(tally)
+    }
 
-async fn render(
-    consort: &Consort,
-    analyzed: &Analyzed,
-    args: &args::Analyze,
-) -> Result<String, Failure> {
-    let report: Report = read(consort, &analyzed.report).await?;
-    Ok(match (args.json, args.format) {
-        (true, _) | (_, args::Format::Json) => report::json(&report) + "\n",
-        (false, args::Format::Markdown) => report::markdown(&report, &report::Style::default()),
-    })
-}
+    /// Writes a report, or says why there is none.
+    async fn settle(&self, index: usize, done: Done, tally: &mut Tally) -> Result<(), Failure> {
+        let name = self.job.inputs[index].name();
+        let Done { run, reused, ending } = done;
+        let mut line = Line {
+            input: name.to_owned(),
+            status: Status::Succeeded,
+            run,
+            reused: reused.is_some(),
+            out: None,
+            reason: None,
+            error: None,
+        };
+        match ending {
+            Ending::Reported { report, losses } => {
+                for loss in &losses {
+                    let text = format!("degraded: {}{}: {}", self.about(name), loss.what, loss.why);
+                    self.console.note(&text);
+                }
+                if let (Some(since), [_]) = (reused, self.job.inputs.as_slice()) {
+                    let since = moment(since);
+                    self.console.note(&format!("report of {since} UTC; --again makes a new one"));
+                }
+                line.status = if losses.is_empty() { Status::Succeeded } else { Status::Degraded };
+                match self.deliver(index, &report).await {
+                    Ok(out) => line.out = out,
+                    Err(Failure::Step(error)) => line.error = Some(*error),
+                    Err(failure) => return Err(failure),
+                }
+            }
+            Ending::Skipped { reason } => {
+                self.console.note(&format!("skipped: {}{reason}", self.about(name)));
+                line.status = Status::Skipped;
+                line.reason = Some(reason);
+            }
+            Ending::Uncertain { doubt } => {
+                self.console.note(&format!("uncertain: {}{doubt}", self.about(name)));
+                line.status = Status::Uncertain;
+                line.reason = Some(doubt);
+            }
+            Ending::Failed(error) => line.error = Some(error),
+        }
+        if let Some(error) = &line.error {
+            line.status = Status::Failed;
+            let several = self.job.inputs.len() > 1;
+            self.console.error(error, several.then_some(name));
+            if let (Some(run), true) = (&line.run, self.kept) {
+                self.console.note(&format!("to see more: consort show {}", run_ref::short(run)));
+            }
+        }
+        if matches!(self.job.out, Out::Print) && self.job.format == Format::Json {
+            self.explain(&line)?;
+        }
+        tally.add(index, line);
+        Ok(())
+    }
 
-async fn read(consort: &Consort, blob: &Blob) -> Result<Report, Failure> {
-    let bytes = consort.facade().read(blob).await?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        StepError::new(Category::StoreCorrupt, "the stored report is damaged")
-            .because(&error)
-            .into()
-    })
-}
+    /// The place of a report that there is not, in a stream of JSON.
+    fn explain(&self, line: &Line) -> Result<(), Failure> {
+        match (&line.error, &line.reason) {
+            (Some(error), _) => {
+                self.console.print_json(&json!({ "input": line.input, "error": error }))
+            }
+            (None, Some(reason)) => {
+                let why = line.status.name();
+                self.console.print_json(&json!({ "input": line.input, why: reason }))
+            }
+            (None, None) => Ok(()),
+        }
+    }
 
-fn write(path: Option<&Path>, text: &str) -> Result<(), Failure> {
-    match path {
-        Some(path) => std::fs::write(path, text).map_err(|e| Failure::Output(Some(path.into()), e)),
-        None => {
-            let mut out = io::stdout().lock();
-            let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-            written.map_err(|e| Failure::Output(None, e))
+    /// The input's name before a message, where there are several inputs.
+    fn about(&self, name: &str) -> String {
+        if self.job.inputs.len() > 1 { format!("{name}: ") } else { String::new() }
+    }
+
+    /// Renders a report and puts it where it belongs; the file, if it is one.
+    async fn deliver(&self, index: usize, blob: &Blob) -> Result<Option<String>, Failure> {
+        let bytes = self.consort.facade().read(blob).await?;
+        let mut report: Report = serde_json::from_slice(&bytes).map_err(|error| {
+            StepError::new(Category::StoreCorrupt, "the stored report is damaged").because(&error)
+        })?;
+        // The same content may have been reported on under another name.
+        self.job.inputs[index].name().clone_into(&mut report.source.locator);
+        let text = match self.job.format {
+            Format::Json => report::json(&report) + "\n",
+            Format::Markdown => report::markdown(&report, &self.style()),
+        };
+        let path = match &self.job.out {
+            Out::Print => {
+                let gap =
+                    if index > 0 && self.job.format == Format::Markdown { "\n\n" } else { "" };
+                self.console.print(&format!("{gap}{text}"))?;
+                return Ok(None);
+            }
+            Out::File(path) => path.clone(),
+            Out::Directory(directory) => directory.join(&self.job.names[index]),
+        };
+        target::write(&path, &text)?;
+        Ok(Some(path.to_string_lossy().into_owned()))
+    }
+
+    fn style(&self) -> Style {
+        match self.job.out {
+            Out::Print => Style { width: self.console.columns().min(100), ..Style::default() },
+            Out::File(_) | Out::Directory(_) => Style::default(),
+        }
+    }
+
+    fn sum_up(&self, tally: Tally) -> Result<u8, Failure> {
+        let total = self.job.inputs.len();
+        if total > 1 {
+            self.console.note(&tally.words(total));
+        }
+        if self.console.json && !matches!(self.job.out, Out::Print) {
+            let lines: Vec<&Line> = tally.lines.values().collect();
+            self.console.print_json(&json!({ "inputs": lines }))?;
+        }
+        Ok(tally.code)
+    }
+
+    /// Shows how far a single input has come; several are counted when they end.
+    fn progress(&self, event: &Event) {
+        let Event::Progress { run, done, total, doing } = event else { return };
+        let runs = self.runs.borrow();
+        let Some(name) = runs.get(run) else { return };
+        if self.job.inputs.len() == 1 {
+            self.console.progress(u64::from(*done), u64::from(*total), doing);
+        } else {
+            self.console.doing(&format!("{name}: {done}/{total} {doing}"));
         }
     }
 }
 
-fn note(text: &str) {
-    // Nowhere is left to report a failure of stderr.
-    let _ = io::stderr().write_all(text.as_bytes());
+impl Tally {
+    fn add(&mut self, index: usize, line: Line) {
+        let category = line.error.as_ref().map(StepError::category);
+        self.code = self.code.max(exit_code(line.status, category));
+        self.reused += usize::from(line.reused);
+        match line.status {
+            Status::Succeeded => self.reported += 1,
+            Status::Degraded => self.degraded += 1,
+            Status::Skipped => self.skipped += 1,
+            Status::Uncertain => self.uncertain += 1,
+            Status::Failed => self.failed += 1,
+        }
+        self.lines.insert(index, line);
+    }
+
+    fn words(&self, total: usize) -> String {
+        let parts = [
+            (self.reported, "reported"),
+            (self.degraded, "degraded"),
+            (self.skipped, "skipped"),
+            (self.uncertain, "uncertain"),
+            (self.failed, "failed"),
+        ];
+        let parts: Vec<String> = parts
+            .iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, what)| format!("{number} {what}"))
+            .collect();
+        let reused = match self.reused {
+            0 => String::new(),
+            reused => format!(" ({reused} from earlier runs)"),
+        };
+        format!("{}: {}{reused}", count(total, "input"), parts.join(", "))
+    }
 }

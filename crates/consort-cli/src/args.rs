@@ -1,42 +1,100 @@
-//! What can be typed. One definition feeds parser, help and completions.
+//! What can be typed, exactly as it was typed. One definition feeds parser, help and completions;
+//! what it means is decided in `settings` and in each command.
+
+mod analyze;
+mod runs;
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum};
+pub(crate) use analyze::{Analyze, Depth, Format};
+use clap::{Parser, Subcommand};
+pub(crate) use runs::{Backup, Cancel, Fork, Resume, Run, Runs, Show, Signal, State};
+
+const AFTER: &str = "\
+Exit codes: 0 done (also when degraded), 2 wrong usage, 3 skipped, 4 uncertain,
+130 interrupted; every other code is a category of failure, named in the error.
+Run ids may be shortened to the first or last characters, four at least, as long
+as only one run matches.";
 
 /// One engine for every orchestrator of an AI product.
 #[derive(Debug, Parser)]
-#[command(name = "consort", version, max_term_width = 100)]
+#[command(name = "consort", version, max_term_width = 100, after_help = AFTER)]
 pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
+/// What every command understands.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// Keep runs in this file. Default: `consort/consort.db` in the user's data directory.
+    #[arg(long, global = true, value_name = "PATH", env = "CONSORT_STORE")]
+    pub(crate) store: Option<PathBuf>,
+    /// Answer with one JSON document on standard output.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Leave the unfinished runs of the store alone.
+    #[arg(long, global = true)]
+    pub(crate) no_resume: bool,
+    /// Say nothing but errors on standard error.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Tell what happens on standard error: runs and progress; twice: steps too.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Turn a page, file or transcript into an evidence-backed report.
+    /// Turn pages, files and transcripts into evidence-backed reports.
     Analyze(Analyze),
+    /// List the orchestrators and capabilities of this build.
+    #[command(after_long_help = "\
+With --json: {\"orchestrators\": [{name, version, layer, kind, durability, purpose}],
+\"capabilities\": [{name, version, effect, recompute, purpose}]}")]
+    List,
+    /// Show one of them: purpose, guards, request and response.
+    #[command(after_long_help = "\
+With --json: {name, version, …, request, response, guards: [{name, settings}]};
+`request` and `response` are JSON Schemas.")]
+    Describe {
+        /// Orchestrator or capability.
+        name: String,
+    },
+    /// Run an orchestrator or capability.
+    Run(Run),
+    /// List runs, newest first.
+    Runs(Runs),
+    /// Draw a run with its steps, decisions, costs and failures.
+    Show(Show),
+    /// Go on with unfinished runs and wait for them.
+    Resume(Resume),
+    /// End a run and everything below it.
+    Cancel(Cancel),
+    /// Start a new run from a step of an earlier one.
+    Fork(Fork),
+    /// Send an event to a run that waits for it.
+    Signal(Signal),
+    /// Look after the store.
+    #[command(subcommand)]
+    Store(Store),
+    /// Print the completions of a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
 }
 
-#[derive(Debug, clap::Args)]
-pub(crate) struct Analyze {
-    /// File to report on; `-` for standard input.
-    pub(crate) input: String,
-    /// Form of the report.
-    #[arg(long, value_enum, default_value_t = Format::Markdown)]
-    pub(crate) format: Format,
-    /// The report as JSON; the same as `--format json`.
-    #[arg(long, conflicts_with = "format")]
-    pub(crate) json: bool,
-    /// Write the report to this file instead of standard output.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) out: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people and terminals.
-    Markdown,
-    /// For programs.
-    Json,
+#[derive(Debug, Subcommand)]
+pub(crate) enum Store {
+    /// Read everything and report what is damaged.
+    #[command(after_long_help = "\
+With --json: {store, sound, runs, records, blobs, problems: [text]}.
+Ends with 50 when something is damaged.")]
+    Check,
+    /// Copy the store to a new file, also while it is in use.
+    Backup(Backup),
 }

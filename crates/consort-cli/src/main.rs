@@ -1,28 +1,76 @@
 //! The `consort` command: data to stdout, everything else to stderr, exit codes by category.
 
 mod analyze;
+mod answer;
 mod args;
+mod change;
+mod completions;
+mod console;
+mod discover;
+mod draw;
+mod engine;
+mod events;
 mod fail;
+mod inspect;
+mod interrupt;
+mod reading;
+mod run;
+mod run_ref;
+mod settings;
+mod store_file;
+mod text;
+mod view;
 
 use std::process::ExitCode;
 
-use args::{Args, Command};
-use clap::Parser;
+use args::{Args, Command, Store};
+use clap::{CommandFactory, Parser, error::ErrorKind};
+use console::Console;
+use fail::Failure;
+use settings::Settings;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail::report(&fail::Failure::Start(error)),
-    };
-    match runtime.block_on(run(args)) {
-        Ok(code) => code,
-        Err(failure) => fail::report(&failure),
-    }
+    let settings = Settings::new(&args.global);
+    let console = Console::new(&settings);
+    let done = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| fail::io("start", &error).into())
+        .and_then(|runtime| {
+            let done = runtime.block_on(run(&settings, &console, args.command));
+            // Work that has begun in the background must not hold up the end.
+            runtime.shutdown_background();
+            done
+        });
+    console.end();
+    ExitCode::from(match done {
+        Ok(code) | Err(Failure::Interrupted(code)) => code,
+        Err(Failure::ClosedPipe) => 0,
+        Err(Failure::Usage(message)) => {
+            Args::command().error(ErrorKind::ArgumentConflict, message).exit()
+        }
+        Err(Failure::Step(error)) => {
+            console.fail(&error);
+            error.category().facts().exit
+        }
+    })
 }
 
-async fn run(args: Args) -> Result<ExitCode, fail::Failure> {
-    match args.command {
-        Command::Analyze(analyze) => analyze::run(analyze).await,
+async fn run(settings: &Settings, console: &Console, command: Command) -> Result<u8, Failure> {
+    match command {
+        Command::Analyze(typed) => analyze::run(settings, console, typed).await,
+        Command::List => discover::list(console).await,
+        Command::Describe { name } => discover::describe(console, &name).await,
+        Command::Run(typed) => run::run(settings, console, typed).await,
+        Command::Runs(typed) => inspect::runs(settings, console, typed).await,
+        Command::Show(typed) => inspect::show(settings, console, &typed.run).await,
+        Command::Resume(typed) => run::resume(settings, console, typed).await,
+        Command::Cancel(typed) => change::cancel(settings, console, typed).await,
+        Command::Fork(typed) => run::fork(settings, console, typed).await,
+        Command::Signal(typed) => change::signal(settings, console, typed).await,
+        Command::Store(Store::Check) => store_file::check(settings, console).await,
+        Command::Store(Store::Backup(typed)) => store_file::backup(settings, console, typed).await,
+        Command::Completions { shell } => completions::print(console, shell),
     }
 }

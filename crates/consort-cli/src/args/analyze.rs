@@ -1,0 +1,63 @@
+//! What can be typed after `consort analyze`.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use clap::ValueEnum;
+
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  consort analyze interview.vtt
+  consort analyze *.txt feed.xml --out reports/
+  cat speech.txt | consort analyze - --json | jq .claims
+
+An input with the same content, depth and rules as in an earlier run is not
+analysed again: its report comes from the store. After Ctrl-C, or a crash, the
+same command goes on where it was.
+
+With --json: the report of each input, one JSON document after the other; for an
+input without a report {input, skipped} or {input, error}. With --out as well,
+instead: {inputs: [{input, status, run, reused, out, reason, error}]}.
+With several inputs the exit code is the highest.")]
+pub(crate) struct Analyze {
+    /// Files or addresses to report on; `-` for standard input.
+    #[arg(required = true, value_name = "INPUT")]
+    pub(crate) inputs: Vec<OsString>,
+    /// Form of the report. Default: by the ending of --out, else `md`.
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
+    /// Write to this file; to a directory, which is made, when it ends in `/`.
+    #[arg(long, value_name = "DIR/|FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// How deep to go.
+    #[arg(long, value_enum, default_value_t = Depth::Standard)]
+    pub(crate) depth: Depth,
+    /// Each report must be ready by then, e.g. `30s` or `5m`.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Option<Duration>,
+    /// Inputs at once. Default: the processors.
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: Option<u16>,
+    /// Analyse again what the store has a report of.
+    #[arg(long)]
+    pub(crate) again: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Markdown, for people and terminals.
+    #[value(alias = "markdown")]
+    Md,
+    /// For programs.
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Depth {
+    /// Enough for a first look.
+    Quick,
+    /// A full report without a model.
+    Standard,
+    /// As standard, with longer lists.
+    Deep,
+}

@@ -1,0 +1,160 @@
+//! An engine for the length of one command: opened on the store, listened to while it works,
+//! and left in good order however the command ends.
+
+use std::{fs, future::Future, path::Path};
+
+use consort::{
+    Builder, Consort,
+    core::{
+        Category, StepError,
+        events::{Event, EventStream, Heard},
+    },
+};
+
+use crate::{
+    console::Console,
+    events,
+    fail::Failure,
+    interrupt::Interrupts,
+    settings::{Place, Settings},
+};
+
+/// A started engine.
+pub(crate) struct Engine<'a> {
+    consort: Consort,
+    events: EventStream,
+    interrupts: Interrupts,
+    console: &'a Console,
+    /// True when runs outlive the process.
+    kept: bool,
+}
+
+/// Who may change a store.
+pub(crate) enum Store<'a> {
+    /// We, from now on.
+    Ours(Engine<'a>),
+    /// Another process, as this error says; it takes messages.
+    Others(StepError),
+}
+
+impl<'a> Engine<'a> {
+    /// Becomes the owner of the store unless there is one. `resume` takes up unfinished runs.
+    pub(crate) async fn open(
+        settings: &Settings,
+        console: &'a Console,
+        resume: bool,
+    ) -> Result<Store<'a>, Failure> {
+        let place = settings.store()?;
+        make_room(place)?;
+        let mut builder = Consort::builder().store(&place.path);
+        if !resume {
+            builder = builder.no_resume();
+        }
+        match Self::start(builder, console, true).await {
+            Err(Failure::Step(error)) if error.category() == Category::StoreLocked => {
+                Ok(Store::Others(*error))
+            }
+            started => Ok(Store::Ours(started?)),
+        }
+    }
+
+    /// An engine that forgets everything.
+    pub(crate) async fn in_memory(console: &'a Console) -> Result<Self, Failure> {
+        Self::start(Consort::builder(), console, false).await
+    }
+
+    async fn start(builder: Builder, console: &'a Console, kept: bool) -> Result<Self, Failure> {
+        let interrupts = Interrupts::listen()?;
+        let consort = builder.build().await?;
+        for (run, name, version) in consort.facade().blocked() {
+            let why =
+                format!("warning: run {run} cannot go on: `{name} {version}` is not registered");
+            console.note(&why);
+        }
+        let events = consort.facade().events();
+        Ok(Self { consort, events, interrupts, console, kept })
+    }
+
+    pub(crate) fn consort(&self) -> Consort {
+        self.consort.clone()
+    }
+
+    /// Waits for `work`, telling what happens meanwhile. The first Ctrl-C suspends the engine
+    /// instead, the second one leaves at once.
+    pub(crate) async fn during<T>(
+        &mut self,
+        work: impl Future<Output = T>,
+        mut hear: impl FnMut(&Event),
+    ) -> Result<T, Failure> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                code = self.interrupts.next() => return Err(self.suspend(code).await),
+                heard = self.events.next() => match heard {
+                    Some(Heard::Event(event)) => {
+                        hear(&event);
+                        events::tell(self.console, &event);
+                    }
+                    Some(Heard::Lost(count)) => {
+                        self.console.note(&format!("warning: {count} events came too fast to be told"));
+                    }
+                    None => {}
+                },
+                done = &mut work => return Ok(done),
+            }
+        }
+    }
+
+    async fn suspend(&mut self, code: u8) -> Failure {
+        self.console.end();
+        self.console.note("interrupted: stopping; once more to leave at once");
+        tokio::select! {
+            biased;
+            code = self.interrupts.next() => std::process::exit(code.into()),
+            closed = self.consort.suspend() => match closed {
+                Ok(closed) if closed.suspended > 0 && self.kept => {
+                    let runs = count(closed.suspended, "run");
+                    self.console.note(&format!("{runs} suspended; to go on: consort resume"));
+                }
+                Ok(_) => {}
+                Err(error) => self.console.error(&error, None),
+            },
+        }
+        Failure::Interrupted(code)
+    }
+
+    /// Leaves. Runs that nobody here waits for go on at the next start.
+    pub(crate) async fn close(self) -> Result<(), Failure> {
+        let closed = self.consort.suspend().await?;
+        if closed.suspended > 0 && self.kept {
+            let runs = count(closed.suspended, "unfinished run");
+            self.console.note(&format!("{runs} left for later; to go on: consort resume"));
+        }
+        Ok(())
+    }
+}
+
+/// Makes the directory of a store that the user did not name.
+fn make_room(place: &Place) -> Result<(), StepError> {
+    let Some(directory) = place.path.parent().filter(|_| !place.named) else { return Ok(()) };
+    make_private(directory).map_err(|error| {
+        let message =
+            format!("there is no place for the store: cannot make `{}`", directory.display());
+        StepError::new(Category::StoreUnavailable, message).because(&error)
+    })
+}
+
+/// Runs can hold anything, so nobody else may look.
+fn make_private(directory: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
+}
+
+/// A number with its noun.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}

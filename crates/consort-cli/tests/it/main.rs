@@ -1,0 +1,10 @@
+//! The `consort` command as its users meet it: the real binary, on stores of its own.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
+
+mod analyze;
+mod basics;
+mod batch;
+mod owner;
+mod runs;
+mod world;
