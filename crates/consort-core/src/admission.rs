@@ -101,6 +101,8 @@ struct Tenant {
     tokens: f64,
     filled: Instant,
     window: u64,
+    /// True once it is known what was spent in this window before.
+    loaded: bool,
     /// Spend of this window; its limit is the quota.
     ledger: Arc<Ledger>,
 }
@@ -126,7 +128,8 @@ impl Admission {
         }
         let window = window(limits, utc);
         let state = self.lock();
-        let loaded = state.tenants.get(tenant).is_some_and(|known| known.window == window);
+        let known = state.tenants.get(tenant);
+        let loaded = known.is_some_and(|known| known.window >= window && known.loaded);
         (!loaded).then(|| Timestamp(window * window_millis(limits)))
     }
 
@@ -136,9 +139,10 @@ impl Admission {
         let window = window(limits, now.utc);
         let mut state = self.lock();
         let known = state.tenant(tenant, limits, window, now.at);
-        if known.window != window || known.ledger.spent().is_zero() {
-            known.window = window;
-            known.ledger = Ledger::root(limits.quota, spent);
+        // Of several that asked at once the first tells; what it admitted since must stay.
+        if known.window == window && !known.loaded {
+            known.loaded = true;
+            known.ledger.debit(spent);
         }
     }
 
@@ -231,11 +235,14 @@ impl State {
             tokens: limits.rate.map_or(0.0, |rate| f64::from(rate.burst)),
             filled: at,
             window,
+            loaded: false,
             ledger: Ledger::root(limits.quota, Spend::ZERO),
         });
-        if known.window != window {
+        // A clock that goes back does not open an old window again.
+        if known.window < window {
             // What is reserved in the old window is settled there.
             known.window = window;
+            known.loaded = false;
             known.ledger = Ledger::root(limits.quota, Spend::ZERO);
         }
         known

@@ -64,7 +64,10 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Call<T> {
         };
         let state = match &run.mode {
             Mode::Durable(steps) => match encode(&request) {
-                Ok(request) => State::Step(steps.issue(op(&callee, request, false))),
+                Ok(request) => {
+                    let known = run.host.registry.load().takes::<R>(&callee);
+                    State::Step(steps.issue(op(cx, &callee, request, !known)))
+                }
                 Err(error) => State::Refused(error),
             },
             Mode::Ephemeral | Mode::Outside => {
@@ -123,7 +126,7 @@ impl Call<Value> {
             Err(error) => return Self::refused(cx, error),
         };
         let state = match &run.mode {
-            Mode::Durable(steps) => State::Step(steps.issue(op(&callee, request, true))),
+            Mode::Durable(steps) => State::Step(steps.issue(op(cx, &callee, request, true))),
             Mode::Ephemeral | Mode::Outside => {
                 let (cx, callee) = (cx.clone(), callee.clone());
                 let start = move |options| dispatch::json(cx, callee, request, options);
@@ -134,8 +137,8 @@ impl Call<Value> {
     }
 }
 
-fn op(callee: &Name, request: Value, unchecked: bool) -> Op {
-    Op::Call { callee: callee.clone(), request, timeout: None, budget: None, unchecked }
+fn op(cx: &Context, callee: &Name, request: Value, unchecked: bool) -> Op {
+    Op::Call { callee: callee.clone(), request, timeout: cx.0.timeout, budget: None, unchecked }
 }
 
 impl<T: DeserializeOwned + Send + Sync + 'static> Future for Call<T> {

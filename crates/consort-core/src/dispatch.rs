@@ -1,31 +1,26 @@
 //! How a call reaches its callee: the checks in their order, then an ephemeral run in the
 //! caller's own task, a durable run on the facade's, or a bare step.
 
-use std::{
-    any::TypeId,
-    future::Future,
-    panic::AssertUnwindSafe,
-    sync::{Arc, Mutex, atomic::AtomicU32},
-};
+mod ephemeral;
+
+use std::{any::TypeId, future::Future, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use serde_json::Value;
-use tokio::time::Instant;
 
 use crate::{
-    Category, Context, Deadline, Durability, Name, Outcome, Request, RequestId, RunId, Spend,
-    Status, StepError, StepResult, TraceId,
+    Category, Context, Deadline, Durability, Name, Request, RequestId, RunId, StepError,
+    StepResult,
     admission::{Ledger, Ticket},
     call::Options,
-    context::Inner,
     engine,
     events::Event,
     execute::{self, Step},
     guard::{Fired, RunCall},
     machine::panicked,
-    orchestrator::{Admission, Opaque, decode, encode},
+    orchestrator::{decode, encode},
     registry::{Callee, Entry, Leaf, OpenRun},
-    run::{Host, Mode, Run},
+    run::Host,
 };
 
 /// Calls `callee` with a typed request; JSON is used only where the callee needs it.
@@ -43,14 +38,19 @@ pub(crate) fn typed<R: Request>(
                 if entry.request_type == TypeId::of::<R>()
                     && entry.descriptor.durability == Durability::Ephemeral =>
             {
-                let outcome = ephemeral(&host, &cx, &entry, Box::new(request), options).await?;
+                let outcome =
+                    ephemeral::run(&host, &cx, &entry, Box::new(request), options).await?;
                 outcome.try_map(|response| match response.downcast::<R::Response>() {
                     Ok(response) => Ok(*response),
                     Err(_) => Err(StepError::new(Category::Internal, "a response of another type")),
                 })
             }
             resolved => {
+                let known = resolved.request_type() == TypeId::of::<R>();
                 let request = encode(&request)?;
+                if !known {
+                    resolved.schemas().check(&request).map_err(|error| error.within(&callee))?;
+                }
                 let outcome = resolved_json(&host, &cx, resolved, request, options).await?;
                 outcome.try_map(decode)
             }
@@ -68,11 +68,7 @@ pub(crate) fn json(
     Box::pin(async move {
         let host = cx.attached()?.host.clone();
         let resolved = host.registry.load().resolve(&callee)?;
-        match &resolved {
-            Callee::Orchestrator(entry) => entry.schemas.check(&request),
-            Callee::Capability(leaf) => leaf.schemas.check(&request),
-        }
-        .map_err(|error| error.within(&callee))?;
+        resolved.schemas().check(&request).map_err(|error| error.within(&callee))?;
         resolved_json(&host, &cx, resolved, request, options).await
     })
 }
@@ -87,11 +83,12 @@ pub(crate) async fn resolved_json(
     match callee {
         Callee::Capability(leaf) => bare_step(host, cx, leaf, request, options).await,
         Callee::Orchestrator(entry) if entry.descriptor.durability == Durability::Durable => {
-            engine::start_root(host, cx, &entry, request, options).await?.await
+            let handle = engine::start_root(host, cx, &entry, request, options).await?;
+            engine::follow(host, cx, handle).await
         }
         Callee::Orchestrator(entry) => {
             let typed = entry.twin.decode(request)?;
-            let outcome = ephemeral(host, cx, &entry, typed, options).await?;
+            let outcome = ephemeral::run(host, cx, &entry, typed, options).await?;
             outcome.try_map(|response| entry.twin.encode(response))
         }
     }
@@ -115,7 +112,8 @@ pub(crate) fn check(host: &Host, cx: &Context, entry: &Arc<Entry>) -> Result<Ope
             format!("a call from the {origin} layer up to the {} layer", descriptor.layer);
         return refuse(Category::UpwardCall, message);
     }
-    if host.closing.is_cancelled() {
+    // What runs may go on until it has ended, and needs its children for that.
+    if !inside && host.closing.is_cancelled() {
         return refuse(Category::ShuttingDown, "the facade takes no new runs".into());
     }
     let open = OpenRun::enter(entry);
@@ -184,111 +182,6 @@ async fn share(host: &Host, cx: &Context, options: Options) -> Result<Share, Ste
     }
 }
 
-/// Runs an ephemeral orchestrator in the caller's task.
-async fn ephemeral(
-    host: &Arc<Host>,
-    cx: &Context,
-    entry: &Arc<Entry>,
-    request: Opaque,
-    options: Options,
-) -> StepResult<Opaque> {
-    if cx.0.idempotency_key.is_some() && cx.run_id().is_none() {
-        let message = "an idempotency key needs a durable orchestrator, this one keeps no record";
-        return Err(
-            StepError::new(Category::InvalidRequest, message).within(&entry.descriptor.name)
-        );
-    }
-    let open = check(host, cx, entry)?;
-    let share = share(host, cx, options).await.map_err(|e| e.within(&entry.descriptor.name))?;
-    let child = child_context(host, cx, entry, &share.ledger, options);
-    let began = Instant::now();
-    let mut owed = Owed { host, entry, cx: &child, open: Some(open), armed: false };
-    let (result, owes_cleanup) = bounded(host, &mut owed, request).await;
-    if owes_cleanup {
-        let late = matches!(&result, Err(e) if e.category() == Category::Timeout);
-        if late {
-            owed.clean_up_later();
-        } else {
-            clean_up(host, entry, &child).await;
-        }
-    }
-    owed.armed = false;
-    child.0.cancel.cancel();
-    finish(host, cx, entry, &child, began, result)
-}
-
-fn child_context(
-    host: &Arc<Host>,
-    cx: &Context,
-    entry: &Arc<Entry>,
-    ledger: &Arc<Ledger>,
-    options: Options,
-) -> Context {
-    let caller = cx.0.run.as_ref();
-    let id = host.new_run_id();
-    let inside = caller.is_some_and(|run| run.id.is_some());
-    let run = Run {
-        host: host.clone(),
-        callee: Some(entry.descriptor.name.clone()),
-        parent: caller.and_then(|run| run.callee.clone()),
-        depth: caller.map_or(0, |run| if inside { run.depth + 1 } else { 0 }),
-        origin: caller.and_then(|run| run.origin).or(Some(entry.descriptor.layer)),
-        ledger: ledger.clone(),
-        mode: Mode::Ephemeral,
-        losses: Mutex::default(),
-        sequence: AtomicU32::new(0),
-        spent: Mutex::default(),
-        id: Some(id.clone()),
-    };
-    Context(Arc::new(Inner {
-        tenant: cx.0.tenant.clone(),
-        request: cx.0.request.clone().or_else(|| RequestId::new(id.as_str()).ok()),
-        trace: Some(cx.0.trace.unwrap_or_else(|| TraceId::from_random(host.random.wide()))),
-        metadata: cx.0.metadata.clone(),
-        timeout: None,
-        deadline: deadline(host, cx, options),
-        budget: None,
-        idempotency_key: None,
-        cancel: cx.0.cancel.child_token(),
-        run: Some(Arc::new(run)),
-    }))
-}
-
-/// Asks, runs, and gives up at the deadline or when cancelled. Says whether `cleanup` is owed.
-async fn bounded(
-    host: &Arc<Host>,
-    owed: &mut Owed<'_>,
-    request: Opaque,
-) -> (StepResult<Opaque>, bool) {
-    let (entry, cx) = (owed.entry, owed.cx);
-    let accepted = limited(entry, cx, contain(entry.twin.admit(cx, &request))).await;
-    match accepted {
-        Ok(Admission::Accept) => {}
-        Ok(Admission::Decline(reason)) => return (Ok(Outcome::skipped(reason)), false),
-        Err(error) => return (Err(error.during("can_orchestrate")), false),
-    }
-    owed.armed = true;
-    announce(host, entry, cx);
-    let run = contain(entry.twin.clone().run(cx.clone(), request));
-    (limited(entry, cx, run).await, true)
-}
-
-/// Waits for `work`, but not past the deadline, a cancellation or an eviction.
-async fn limited<T>(
-    entry: &Entry,
-    cx: &Context,
-    work: impl Future<Output = Result<T, StepError>>,
-) -> Result<T, StepError> {
-    let ended = |category, message: &str| Err(StepError::new(category, message));
-    tokio::select! {
-        biased;
-        result = work => result,
-        () = until(cx.deadline()) => ended(Category::Timeout, "the deadline has passed"),
-        () = cx.0.cancel.cancelled() => ended(Category::Cancelled, "was cancelled"),
-        () = entry.evict.cancelled() => ended(Category::Cancelled, "was unregistered"),
-    }
-}
-
 /// Turns a panic into an error.
 pub(crate) async fn contain<T>(
     work: impl Future<Output = Result<T, StepError>>,
@@ -319,96 +212,6 @@ pub(crate) fn announce(host: &Host, entry: &Entry, cx: &Context) {
     });
 }
 
-/// Completes an ephemeral run's result and reports it.
-fn finish(
-    host: &Host,
-    caller: &Context,
-    entry: &Entry,
-    cx: &Context,
-    began: Instant,
-    result: StepResult<Opaque>,
-) -> StepResult<Opaque> {
-    let Some(run) = &cx.0.run else { return result };
-    let id = run.id.clone();
-    let result = result.map(|outcome| outcome.losing(run.take_losses())).map_err(|error| {
-        let error = error.within(&entry.descriptor.name).during("orchestrate");
-        error.identified(|| id.as_ref().map(ToString::to_string).unwrap_or_default())
-    });
-    let spend = run.spent_directly();
-    if let Some(above) = caller.0.run.as_ref() {
-        above.spend(spend);
-    }
-    if let Some(run) = id {
-        host.events.emit(|| Event::RunEnded {
-            run,
-            orchestrator: entry.descriptor.name.clone(),
-            status: Status::of(&result),
-            category: result.as_ref().err().map(StepError::category),
-            took: began.elapsed(),
-            spend,
-        });
-    }
-    result
-}
-
-/// Runs `cleanup`, bounded by its limit and the deadline; failures are only reported.
-pub(crate) async fn clean_up(host: &Host, entry: &Entry, cx: &Context) {
-    let mut limit = host.limits.cleanup;
-    if let Some(deadline) = cx.deadline().filter(|deadline| !deadline.left().is_zero()) {
-        limit = limit.min(deadline.left());
-    }
-    let why = match tokio::time::timeout(limit, contain(entry.twin.cleanup(cx))).await {
-        Ok(Ok(())) => return,
-        Ok(Err(error)) if error.causes().is_empty() => error.to_string(),
-        Ok(Err(error)) => format!("{error}: {}", error.causes().join(": ")),
-        Err(_) => format!("took longer than {limit:?}"),
-    };
-    let Some(run) = cx.run_id().cloned() else { return };
-    let orchestrator = entry.descriptor.name.clone();
-    host.events.emit(|| Event::CleanupFailed { run, orchestrator, why });
-}
-
-/// A clean-up that is owed even if the caller drops the call half-way.
-struct Owed<'a> {
-    host: &'a Arc<Host>,
-    entry: &'a Arc<Entry>,
-    cx: &'a Context,
-    open: Option<OpenRun>,
-    armed: bool,
-}
-
-impl Owed<'_> {
-    /// Lets the facade do it, so that nobody waits for it.
-    fn clean_up_later(&mut self) {
-        let (host, entry, cx) = (self.host.clone(), self.entry.clone(), self.cx.clone());
-        let open = self.open.take();
-        self.host.tasks.spawn_once(async move {
-            let _open = open;
-            clean_up(&host, &entry, &cx).await;
-        });
-    }
-}
-
-impl Drop for Owed<'_> {
-    fn drop(&mut self) {
-        if self.armed {
-            self.cx.0.cancel.cancel();
-            self.clean_up_later();
-            let (run, host) = (self.cx.run_id().cloned(), self.host);
-            if let Some(run) = run {
-                host.events.emit(|| Event::RunEnded {
-                    run,
-                    orchestrator: self.entry.descriptor.name.clone(),
-                    status: Status::Failed,
-                    category: Some(Category::Cancelled),
-                    took: std::time::Duration::ZERO,
-                    spend: Spend::ZERO,
-                });
-            }
-        }
-    }
-}
-
 /// Calls a capability outside a durable run.
 async fn bare_step(
     host: &Arc<Host>,
@@ -420,6 +223,11 @@ async fn bare_step(
     let run = cx.attached()?;
     let share = match run.id {
         Some(_) => Share { ledger: run.ledger.clone(), _ticket: None },
+        None if host.closing.is_cancelled() => {
+            let message = "the facade takes no new calls";
+            let refused = StepError::new(Category::ShuttingDown, message);
+            return Err(refused.within(&leaf.descriptor.name).during("admit"));
+        }
         None => share(host, cx, Options { budget: None, ..options }).await?,
     };
     let key = run.next_key();
@@ -433,13 +241,13 @@ async fn bare_step(
         position: None,
         key,
         ledger: share.ledger.clone(),
-        deadline: cx.deadline(),
+        deadline: deadline(host, cx, Options::default()),
         timeout: options.timeout,
         cancel: cx.0.cancel.clone(),
     };
     let done = execute::run(step).await;
     run.spend(done.spend);
-    if !done.spend.is_zero() {
+    if !done.spend.is_zero() && !run.recorded {
         host.account(cx.tenant(), done.spend);
     }
     done.result

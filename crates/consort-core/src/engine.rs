@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Category, EventName, Name, RunId, Spend, StepError, StepResult, Version,
+    Category, Context, EventName, Name, RunId, Spend, StepError, StepResult, Version,
     events::Event,
     journal::{Batch, JournalErrorKind, OpenRun},
     record::{History, Record},
@@ -99,6 +99,17 @@ impl Engine {
         all.retain(|waiter| !waiter.is_closed());
         all.push(tell);
         told
+    }
+
+    /// Forgets waiters of a run that have left.
+    fn tidy(&self, run: &RunId) {
+        let mut waiters = self.waiters();
+        if let Some(all) = waiters.get_mut(run) {
+            all.retain(|waiter| !waiter.is_closed());
+            if all.is_empty() {
+                waiters.remove(run);
+            }
+        }
     }
 
     /// Puts a message into the mailbox of a run in memory. `Ok(false)` when it is not in memory.
@@ -186,6 +197,37 @@ pub(crate) async fn cancel(
     Ok(())
 }
 
+/// Asks for the end of a run without waiting for it.
+pub(crate) fn cancel_later(host: &Arc<Host>, run: RunId, reason: &'static str) {
+    let shared = host.clone();
+    host.tasks.spawn_once(async move {
+        let Err(error) = cancel(&shared, &run, reason, Batch::default()).await else { return };
+        // It has ended by itself, or never began.
+        let expected = [Category::NotFound, Category::Conflict];
+        if !expected.contains(&error.category()) {
+            let why = error.to_string();
+            shared.events.emit(|| Event::StoreFailed { doing: "cancel".into(), why });
+        }
+    });
+}
+
+/// Waits for the run that a caller has just started, and ends it when the caller is cancelled. A
+/// caller that only goes away leaves it alone.
+pub(crate) async fn follow(
+    host: &Arc<Host>,
+    cx: &Context,
+    mut handle: Handle,
+) -> StepResult<Value> {
+    if let Some(own) = handle.own_run().cloned() {
+        tokio::select! {
+            biased;
+            result = &mut handle => return result,
+            () = cx.0.cancel.cancelled() => cancel_later(host, own, "its caller was cancelled"),
+        }
+    }
+    handle.await
+}
+
 /// Takes a run up again that is not in memory. Does nothing if it is, has ended, or is blocked.
 pub(crate) fn wake(host: &Arc<Host>, run: &RunId) {
     let Some(mailbox) = claim(host, run) else { return };
@@ -213,13 +255,16 @@ fn claim(host: &Host, run: &RunId) -> Option<mpsc::Receiver<Mail>> {
 pub(crate) async fn attach(host: &Arc<Host>, run: &RunId) -> Result<Handle, StepError> {
     // Registered before looking, so that an end in between is not missed.
     let told = host.engine.wait(run);
-    let past = history(host, run).await?;
-    if let Some(ended) = past.ended {
-        host.engine.answer(run, &ended.result);
-    } else if let Some((name, version)) = host.engine.blocked().get(run) {
-        let error = blocked(run, name, version);
-        drop(told);
-        return Err(error);
+    let past = history(host, run).await;
+    let stuck = host.engine.blocked().get(run).map(|(name, version)| blocked(run, name, version));
+    match (past, stuck) {
+        (Ok(History { ended: Some(ended), .. }), _) => host.engine.answer(run, &ended.result),
+        (Ok(_), None) => {}
+        (Err(error), _) | (Ok(_), Some(error)) => {
+            drop(told);
+            host.engine.tidy(run);
+            return Err(error);
+        }
     }
     Ok(Handle::new(run.clone(), told))
 }
@@ -270,6 +315,22 @@ fn block(host: &Host, run: &RunId, name: &Name, version: &Version) {
     });
 }
 
+/// Lists the unfinished runs of a version that was just unregistered. They are not in memory.
+pub(crate) async fn block_all(
+    host: &Arc<Host>,
+    name: &Name,
+    version: &Version,
+) -> Result<(), StepError> {
+    for run in host.journal.open_runs().await? {
+        let same = run.orchestrator == *name && run.version == *version;
+        if same && host.registry.load().version(name, version).is_none() {
+            block(host, &run.id, name, version);
+            host.engine.answer(&run.id, &Err(blocked(&run.id, name, version)));
+        }
+    }
+    Ok(())
+}
+
 /// Takes up the runs that waited for this version.
 pub(crate) fn unblock(host: &Arc<Host>, name: &Name, version: &Version) {
     let ready: Vec<RunId> = {
@@ -289,7 +350,7 @@ pub(crate) fn unblock(host: &Arc<Host>, name: &Name, version: &Version) {
     }
 }
 
-/// Lets go of all runs in memory without ending them, and waits until it is done.
+/// Makes all drivers let go of their runs without ending them.
 pub(crate) fn suspend(host: &Host) {
     host.engine.suspend.cancel();
     host.engine.timers.stop();

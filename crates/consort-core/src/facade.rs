@@ -143,7 +143,8 @@ impl Facade {
             return Err(StepError::new(Category::Configuration, message));
         }
         let schemas = Schemas::new::<C::Request>()?;
-        let leaf = Arc::new(Leaf { descriptor, twin: Arc::new(capability), schemas });
+        let request_type = TypeId::of::<C::Request>();
+        let leaf = Arc::new(Leaf { descriptor, twin: Arc::new(capability), request_type, schemas });
         self.change(|registry| registry.insert_leaf(leaf))
     }
 
@@ -177,15 +178,14 @@ impl Facade {
     }
 
     /// Removes one version of an orchestrator: takes no new runs, waits for open ones up to the
-    /// grace period, cancels the rest, then stops it.
+    /// grace period, cancels the rest, then stops it. Runs that wait outside memory are listed as
+    /// blocked until the version comes back.
     ///
     /// # Errors
     ///
-    /// `not_found` when it is not registered.
+    /// `not_found` when it is not registered; those of the store, after it was removed.
     pub async fn unregister(&self, name: &Name, version: &Version) -> Result<(), StepError> {
-        let entry = self.change(|registry| {
-            registry.remove(name, version).ok_or_else(|| registry.not_found(name, false))
-        })?;
+        let entry = self.change(|registry| registry.remove(name, version))?;
         entry.open.close();
         let grace = self.0.limits.grace;
         if tokio::time::timeout(grace, entry.open.drained()).await.is_err() {
@@ -197,6 +197,9 @@ impl Facade {
             }
         }
         self.stop_entry(&entry).await;
+        if entry.descriptor.durability == Durability::Durable {
+            engine::block_all(&self.0, name, version).await?;
+        }
         Ok(())
     }
 
@@ -372,6 +375,7 @@ impl Facade {
             losses: std::sync::Mutex::default(),
             sequence: AtomicU32::new(0),
             spent: std::sync::Mutex::default(),
+            recorded: false,
         }));
         Context(Arc::new(inner))
     }
@@ -404,8 +408,9 @@ impl Facade {
         Ok(resumed)
     }
 
-    /// Stops: admits nothing new, lets open runs end under `grace`, suspends what is left, stops
-    /// the orchestrators in reverse order of their start, and closes the store.
+    /// Stops: admits nothing new, lets open runs end under `grace`, suspends the durable ones that
+    /// are left and ends the ephemeral ones, stops the orchestrators in reverse order of their
+    /// start, and closes the store.
     ///
     /// # Errors
     ///
@@ -414,17 +419,24 @@ impl Facade {
         self.0.closing.cancel();
         let mut entries = self.0.registry.load().entries();
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.order));
-        let drained = async {
+        let drained = || async {
             for entry in &entries {
                 entry.open.drained().await;
             }
         };
         // Runs that only wait for something outside will not end by waiting for them.
         let mut suspended = 0;
-        if tokio::time::timeout(grace, drained).await.is_err() {
+        if tokio::time::timeout(grace, drained()).await.is_err() {
             suspended = self.0.engine.in_memory();
         }
         engine::suspend(&self.0);
+        let ephemeral = |entry: &&Arc<Entry>| entry.descriptor.durability == Durability::Ephemeral;
+        entries.iter().filter(ephemeral).for_each(|entry| entry.evict.cancel());
+        // Nobody may be at work any more when its orchestrator is stopped; `cleanup` is bounded.
+        let last = self.0.limits.cleanup + self.0.limits.grace;
+        if tokio::time::timeout(last, drained()).await.is_err() {
+            tracing::warn!(target: "consort", "runs are still open after suspension");
+        }
         let mut aborted = 0;
         for entry in &entries {
             aborted += self.stop_entry(entry).await;

@@ -4,6 +4,7 @@ mod admission;
 mod blob;
 mod call;
 mod category;
+mod cleanup;
 mod component;
 mod context;
 mod descriptor;

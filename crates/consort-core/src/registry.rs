@@ -37,6 +37,7 @@ pub(crate) struct Entry {
 pub(crate) struct Leaf {
     pub(crate) descriptor: CapabilityDescriptor,
     pub(crate) twin: Arc<dyn DynCapability>,
+    pub(crate) request_type: TypeId,
     pub(crate) schemas: Schemas,
 }
 
@@ -134,6 +135,12 @@ impl OpenRun {
         let run = Self(entry.clone());
         (!entry.open.closed.load(Ordering::SeqCst)).then_some(run)
     }
+
+    /// One more, for something that goes on after the run.
+    pub(crate) fn again(&self) -> Self {
+        self.0.open.runs.fetch_add(1, Ordering::SeqCst);
+        Self(self.0.clone())
+    }
 }
 
 impl Drop for OpenRun {
@@ -175,6 +182,23 @@ pub(crate) enum Callee {
     Capability(Arc<Leaf>),
 }
 
+impl Callee {
+    pub(crate) fn schemas(&self) -> &Schemas {
+        match self {
+            Self::Orchestrator(entry) => &entry.schemas,
+            Self::Capability(leaf) => &leaf.schemas,
+        }
+    }
+
+    /// The Rust type that it takes.
+    pub(crate) fn request_type(&self) -> TypeId {
+        match self {
+            Self::Orchestrator(entry) => entry.request_type,
+            Self::Capability(leaf) => leaf.request_type,
+        }
+    }
+}
+
 impl Registry {
     /// The highest version of an orchestrator, or a capability.
     pub(crate) fn resolve(&self, name: &Name) -> Result<Callee, StepError> {
@@ -185,6 +209,18 @@ impl Registry {
             Some(leaf) => Ok(Callee::Capability(leaf.clone())),
             None => Err(self.not_found(name, true)),
         }
+    }
+
+    /// True when `name` answers requests of this very type.
+    pub(crate) fn takes<R: crate::Request>(&self, name: &Name) -> bool {
+        let known = match self.newest(name) {
+            Some(entry) => entry.request_type,
+            None => match self.capabilities.get(name) {
+                Some(leaf) => leaf.request_type,
+                None => return false,
+            },
+        };
+        known == TypeId::of::<R>()
     }
 
     pub(crate) fn newest(&self, name: &Name) -> Option<&Arc<Entry>> {
@@ -243,17 +279,29 @@ impl Registry {
         Ok(())
     }
 
-    pub(crate) fn remove(&mut self, name: &Name, version: &Version) -> Option<Arc<Entry>> {
-        let versions = self.orchestrators.get_mut(name)?;
-        let entry = versions.remove(version);
-        if versions.is_empty() {
-            self.orchestrators.remove(name);
-        }
-        entry
+    pub(crate) fn remove(
+        &mut self,
+        name: &Name,
+        version: &Version,
+    ) -> Result<Arc<Entry>, StepError> {
+        let versions = self.orchestrators.get_mut(name);
+        let Some(entry) = versions.and_then(|versions| versions.remove(version)) else {
+            return Err(self.no_version(name, version));
+        };
+        self.orchestrators.retain(|_, versions| !versions.is_empty());
+        Ok(entry)
     }
 
     pub(crate) fn remove_leaf(&mut self, name: &Name) -> Option<Arc<Leaf>> {
         self.capabilities.remove(name)
+    }
+
+    /// The error about a version that is not there, which names those that are.
+    pub(crate) fn no_version(&self, name: &Name, version: &Version) -> StepError {
+        let Some(known) = self.orchestrators.get(name) else { return self.not_found(name, false) };
+        let known: Vec<_> = known.keys().map(ToString::to_string).collect();
+        StepError::new(Category::NotFound, format!("`{name} {version}` is not registered"))
+            .hint(format!("registered versions of `{name}`: {}", known.join(", ")))
     }
 
     pub(crate) fn not_found(&self, name: &Name, leaves: bool) -> StepError {

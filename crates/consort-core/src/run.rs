@@ -1,13 +1,19 @@
 //! What the parts of a running facade share, and what a run knows about itself.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+use std::{
+    future::Future,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    },
 };
 
 use arc_swap::ArcSwap;
 use serde_json::Value;
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::{
+    sync::{Semaphore, oneshot},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -18,11 +24,14 @@ use crate::{
     events::{Event, Events},
     guard::{RunGuard, StepGuards},
     journal::{Batch, Journal},
-    orchestrator::encode,
+    orchestrator::{decode, encode},
     record::LocalKind,
     registry::Registry,
     steps::Steps,
 };
+
+/// Marks a recorded decision that the policy refused to make.
+const REFUSED: &str = "refused";
 
 /// Everything that runs share.
 #[derive(Debug)]
@@ -90,6 +99,21 @@ impl Host {
         drop(self.journal.commit(Batch { spent, ..Batch::default() }));
     }
 
+    /// Does `work` on the facade's own tasks, so that it is done even if the caller goes away.
+    pub(crate) async fn carry_out<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, StepError>> + Send + 'static,
+    ) -> Result<T, StepError> {
+        let (tell, told) = oneshot::channel();
+        self.tasks.spawn_once(async move {
+            // Whoever asked may be gone.
+            let _ = tell.send(work.await);
+        });
+        told.await.unwrap_or_else(|_| {
+            Err(StepError::new(Category::ShuttingDown, "the facade has stopped"))
+        })
+    }
+
     pub(crate) fn deliver(&self, sent: &Sent) {
         if !self.signals.take(sent) {
             self.events.emit(|| Event::Unconsumed {
@@ -127,6 +151,8 @@ pub(crate) struct Run {
     pub(crate) sequence: AtomicU32,
     /// What direct steps of an ephemeral run cost.
     pub(crate) spent: Mutex<Spend>,
+    /// True below a step of a durable run: that step's record tells what direct steps cost.
+    pub(crate) recorded: bool,
 }
 
 impl Run {
@@ -205,9 +231,19 @@ impl Run {
         };
         match (&self.mode, &self.id) {
             (Mode::Durable(steps), Some(run)) => {
-                let fresh = |position| encode(&choose(format!("{run}/{position}"))?);
-                let (_, value, _) = steps.local(LocalKind::Decision, &encode(&question)?, fresh)?;
-                crate::orchestrator::decode(value)
+                // A refusal is recorded like a choice: at replay the policy might not refuse.
+                let fresh = |position| match choose(format!("{run}/{position}")) {
+                    Ok(decision) => encode(&decision),
+                    Err(error) => {
+                        Ok(Value::Object([(REFUSED.into(), encode(&error)?)].into_iter().collect()))
+                    }
+                };
+                let (_, mut value, _) =
+                    steps.local(LocalKind::Decision, &encode(&question)?, fresh)?;
+                match value.get_mut(REFUSED).map(Value::take) {
+                    Some(error) => Err(decode(error)?),
+                    None => decode(value),
+                }
             }
             _ => choose(self.next_key()),
         }

@@ -127,6 +127,10 @@ impl Steps {
         let mut inner = self.lock();
         let position = inner.next;
         inner.next += 1;
+        if let Some(past) = inner.recorded_locals.get(&position) {
+            let fault = mismatch(position, op.callee(), &local_name(past.kind));
+            inner.issued.fault.get_or_insert(fault);
+        }
         inner.issued.commands.push(Command { position, fingerprint, op });
         inner.slots.insert(position, Slot::default());
         StepFuture { steps: self.clone(), position, taken: false }

@@ -7,6 +7,9 @@ use crate::{Budget, Currency, Spend};
 
 /// One budget. Invariant: reserved + spent ≤ limit in every limited currency, unless an actual
 /// cost was above its declared bound (then `overrun` says by how much).
+///
+/// The one without a parent is a tenant's account, which is loaded with everything on record; the
+/// others belong to runs.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     pub(super) limit: Budget,
@@ -20,6 +23,21 @@ struct State {
     reserved: Spend,
     spent: Spend,
     overrun: Spend,
+    /// The part of `spent`, in limited currencies, that the account knows from the store.
+    recalled: Spend,
+}
+
+/// What becomes final.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Cost {
+    /// No longer set aside.
+    reserved: Spend,
+    /// Spent, beyond the reservation or not.
+    actual: Spend,
+    /// The part beyond the reservation.
+    over: Spend,
+    /// The part of `actual` that the account knows from the store.
+    recalled: Spend,
 }
 
 /// An amount set aside. Dropped unsettled it returns whole.
@@ -64,9 +82,14 @@ impl Ledger {
         Ok(Reservation { ledger: self.clone(), amount, settled: false })
     }
 
-    /// Debits what a step cost before a restart; never refused.
+    /// Debits what is not to be asked for any more; never refused.
     pub(crate) fn debit(&self, amount: Spend) {
-        self.settle(Spend::ZERO, amount, Spend::ZERO);
+        self.settle(Cost { actual: amount, ..Cost::default() });
+    }
+
+    /// Debits what is on record, down to the account, which knows of it.
+    pub(crate) fn recall(&self, amount: Spend) {
+        self.settle(Cost { actual: amount, recalled: amount, ..Cost::default() });
     }
 
     fn set_aside(&self, amount: Spend) -> Result<(), Refused> {
@@ -93,19 +116,45 @@ impl Ledger {
         }
     }
 
-    fn settle(&self, reserved: Spend, actual: Spend, over: Spend) {
+    fn settle(&self, cost: Cost) {
+        let Some(parent) = &self.parent else {
+            let mut state = self.lock();
+            state.reserved = state.reserved.less(cost.reserved);
+            state.spent += cost.actual.less(cost.recalled);
+            state.overrun += cost.over;
+            return;
+        };
+        let mut above = Cost {
+            reserved: self.unlimited(cost.reserved),
+            actual: self.unlimited(cost.actual),
+            over: self.unlimited(cost.over),
+            recalled: self.unlimited(cost.recalled),
+        };
         {
             let mut state = self.lock();
-            state.reserved = state.reserved.less(reserved);
-            state.spent += actual;
-            state.overrun += over;
-        }
-        if let Some(parent) = &self.parent {
-            let (reserved, actual) = (self.unlimited(reserved), self.unlimited(actual));
-            if !reserved.is_zero() || !actual.is_zero() {
-                parent.settle(reserved, actual, self.unlimited(over));
+            state.reserved = state.reserved.less(cost.reserved);
+            state.spent += cost.actual;
+            state.overrun += cost.over;
+            let before = self.still_reserved(&state);
+            state.recalled += self.limited(cost.recalled);
+            if parent.parent.is_none() {
+                // In the account it counts as spent, so it must not count as reserved as well.
+                above.reserved += before.less(self.still_reserved(&state));
             }
         }
+        if above != Cost::default() {
+            parent.settle(above);
+        }
+    }
+
+    /// The part of the limit that the account has to keep aside.
+    fn still_reserved(&self, state: &State) -> Spend {
+        self.limit.amount().less(state.recalled)
+    }
+
+    /// The part in currencies that this ledger limits.
+    fn limited(&self, amount: Spend) -> Spend {
+        amount.less(self.unlimited(amount))
     }
 
     /// The part in currencies that this ledger does not limit.
@@ -152,9 +201,14 @@ impl Drop for Ledger {
     fn drop(&mut self) {
         let Some(parent) = self.parent.take() else { return };
         let state = *self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let limited = |amount: Spend| amount.less(self.unlimited(amount));
+        let account = parent.parent.is_none();
         // Currencies without a limit here were settled above as they went.
-        parent.settle(self.limit.amount(), limited(state.spent), limited(state.overrun));
+        parent.settle(Cost {
+            reserved: if account { self.still_reserved(&state) } else { self.limit.amount() },
+            actual: self.limited(state.spent),
+            over: self.limited(state.overrun),
+            recalled: state.recalled,
+        });
     }
 }
 
@@ -163,7 +217,7 @@ impl Reservation {
     pub(crate) fn settle(mut self, actual: Spend) -> Spend {
         self.settled = true;
         let over = actual.less(self.amount);
-        self.ledger.settle(self.amount, actual, over);
+        self.ledger.settle(Cost { reserved: self.amount, actual, over, ..Cost::default() });
         over
     }
 }
@@ -171,7 +225,7 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         if !self.settled {
-            self.ledger.settle(self.amount, Spend::ZERO, Spend::ZERO);
+            self.ledger.settle(Cost { reserved: self.amount, ..Cost::default() });
         }
     }
 }

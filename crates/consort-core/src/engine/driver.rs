@@ -17,7 +17,10 @@ use futures_util::{
 };
 use perform::{Finished, Passive, Performed};
 use serde_json::Value;
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{Mail, start::Fresh, tree::Tree};
@@ -26,8 +29,9 @@ use crate::{
     Timestamp,
     admission::Ledger,
     context::Inner,
+    dispatch::until,
     events::Event,
-    journal::{Batch, JournalError},
+    journal::{Batch, JournalError, JournalErrorKind},
     machine::{Machine, Turn, foreign},
     record::{Fingerprint, LocalKind, LocalRecord, Record, RunStarted, StepRecord},
     registry::{Entry, OpenRun},
@@ -66,7 +70,7 @@ struct Driver {
     tree: Arc<Tree>,
     ledger: Arc<Ledger>,
     mailbox: mpsc::Receiver<Mail>,
-    _open: Option<OpenRun>,
+    open: OpenRun,
 
     /// True when an earlier driver may have started what the journal does not show as finished.
     resumed: bool,
@@ -76,13 +80,15 @@ struct Driver {
     arrived: VecDeque<(u32, StepResult<Value>)>,
     /// Issued, not yet begun.
     pending: BTreeMap<u32, Command>,
-    /// Being carried out, with the token that calls it off.
-    running: HashMap<u32, CancellationToken>,
+    /// Being carried out.
+    running: HashMap<u32, Doing>,
     performing: FuturesUnordered<BoxFuture<'static, Performed>>,
     /// Waits for time, an event or a child.
     passive: BTreeMap<u32, Passive>,
     /// Results on their way to disk, in the order in which they were handed to the journal.
     committing: FuturesOrdered<BoxFuture<'static, Committed>>,
+    /// Ends of children that arrived before the step noticed that its child runs.
+    early: HashMap<u32, (StepResult<Value>, Spend)>,
     abandoned: BTreeSet<u32>,
     /// Answers of steps that are computed again instead of recorded; handed over first.
     recomputed: BTreeMap<u32, StepResult<Value>>,
@@ -95,22 +101,52 @@ struct Driver {
     /// Entries in the run's log that this driver knows of.
     seen: u64,
     spent: Spend,
+    /// Cost of work whose answer nobody wanted any more: no step records it.
+    unrecorded: Spend,
     overrun: Spend,
     began: Instant,
 }
 
-/// Starts the driver of a run that was just recorded.
-pub(super) fn spawn(host: &Arc<Host>, fresh: Fresh, mailbox: mpsc::Receiver<Mail>) {
+/// What is being carried out, and so how it is called off.
+enum Doing {
+    /// A child is about to run, or to be found running.
+    Child,
+    /// A capability or an ephemeral orchestrator, which listens to this token.
+    Call(CancellationToken),
+}
+
+/// Records a new run and starts its driver; `batch` has the record. Returns once it is on disk.
+/// Everything happens even if the caller goes away in between.
+pub(super) async fn spawn(
+    host: &Arc<Host>,
+    fresh: Fresh,
+    mailbox: mpsc::Receiver<Mail>,
+    batch: Batch,
+) -> Result<(), JournalError> {
     let (shared, id) = (host.clone(), fresh.started.id.clone());
-    let spawned = host.tasks.spawn_once(async move {
-        let driver = Driver::new(shared, fresh, mailbox);
-        driver.drive().await;
+    let (tell, told) = oneshot::channel();
+    // Queued before the task runs, so that whoever cancels the run from here on finds it.
+    let committed = host.journal.commit(batch);
+    host.tasks.spawn_once(async move {
+        let committed = committed.await;
+        let recorded = committed.is_ok();
+        if !recorded {
+            shared.engine.active().remove(&fresh.started.id);
+            shared.engine.waiters().remove(&fresh.started.id);
+            fresh.tree.close(&fresh.started.id);
+        }
+        // Whoever asked may be gone.
+        let _ = tell.send(committed);
+        if recorded {
+            Driver::new(shared, fresh, mailbox).drive().await;
+        }
     });
-    if !spawned {
-        // The facade has stopped in between; the run goes on at the next start.
+    told.await.unwrap_or_else(|_| {
+        // The facade has stopped in between; if the run was recorded it goes on at the next start.
         host.engine.active().remove(&id);
         host.engine.waiters().remove(&id);
-    }
+        Err(JournalError::new(JournalErrorKind::Unavailable, "the facade has stopped"))
+    })
 }
 
 /// Takes up a run from its history.
@@ -150,6 +186,7 @@ pub(super) fn context(
         losses: Mutex::default(),
         sequence: AtomicU32::new(0),
         spent: Mutex::default(),
+        recorded: false,
     };
     Context(Arc::new(Inner {
         tenant: started.tenant.clone(),
@@ -180,7 +217,7 @@ impl Driver {
             tree,
             ledger,
             mailbox,
-            _open: Some(open),
+            open,
             resumed: false,
             recorded: HashMap::new(),
             arrived: VecDeque::new(),
@@ -189,6 +226,7 @@ impl Driver {
             performing: FuturesUnordered::new(),
             passive: BTreeMap::new(),
             committing: FuturesOrdered::new(),
+            early: HashMap::new(),
             abandoned: BTreeSet::new(),
             recomputed: BTreeMap::new(),
             unwritten: Unwritten::default(),
@@ -198,6 +236,7 @@ impl Driver {
             cancelled: None,
             seen: 1,
             spent: Spend::ZERO,
+            unrecorded: Spend::ZERO,
             overrun: Spend::ZERO,
             began: Instant::now(),
         }
@@ -227,7 +266,9 @@ impl Driver {
             if let Some(fault) = self.take_issued() {
                 return Ok(Err(fault));
             }
-            self.recompute().await;
+            if let Some(over) = self.recompute().await? {
+                return Ok(over);
+            }
             match turn {
                 Turn::Ended(result) => return Ok(self.check_end(result)),
                 Turn::Waiting => {}
@@ -281,12 +322,8 @@ impl Driver {
         tokio::select! {
             biased;
             () = self.host.engine.suspend.cancelled() => return Err(Halt::Suspended),
-            () = crate::dispatch::until(self.cx.deadline()) => {
-                return Ok(Some(Err(StepError::new(Category::Timeout, "the deadline has passed"))));
-            }
-            () = self.entry.evict.cancelled() => {
-                return Ok(Some(Err(StepError::new(Category::Cancelled, "was unregistered"))));
-            }
+            () = until(self.cx.deadline()) => return Ok(Some(Err(late()))),
+            () = self.entry.evict.cancelled() => return Ok(Some(Err(evicted()))),
             error = foreign => return Ok(Some(Err(error))),
             mail = self.mailbox.recv() => if let Some(mail) = mail {
                 self.read(mail);
@@ -299,8 +336,10 @@ impl Driver {
                 }
             }
             Some(performed) = self.performing.next() => self.note(performed),
-            () = crate::dispatch::until(due) => self.ring(),
-            () = tokio::time::sleep_until(park_at), if parkable => self.park(due).await?,
+            () = until(due) => self.ring(),
+            () = tokio::time::sleep_until(park_at), if parkable => {
+                self.park(Deadline::earlier(due, self.cx.deadline())).await?;
+            }
         }
         Ok(self.over())
     }
@@ -311,10 +350,7 @@ impl Driver {
             let error = StepError::new(Category::Cancelled, "was cancelled").cause(reason.clone());
             return Some(Err(error));
         }
-        self.cx
-            .deadline()
-            .filter(|deadline| deadline.left().is_zero())
-            .map(|_| Err(StepError::new(Category::Timeout, "the deadline has passed")))
+        self.cx.deadline().filter(|deadline| deadline.left().is_zero()).map(|_| Err(late()))
     }
 
     fn read(&mut self, mail: Mail) {
@@ -327,6 +363,8 @@ impl Driver {
             Mail::Child { position, result, spend } => {
                 if let Some(passive) = self.passive.remove(&position) {
                     self.record(Finished { spend, ..passive.finished(result) });
+                } else if self.running.contains_key(&position) {
+                    self.early.insert(position, (result, spend));
                 }
             }
             Mail::Cancel { reason } => self.cancelled = Some(reason),
@@ -365,7 +403,12 @@ impl Driver {
         let issued = std::mem::take(&mut self.unwritten);
         let entries =
             issued.0.into_iter().map(|local| (self.id().clone(), Record::Local(local))).collect();
-        Batch { entries, blobs: issued.1, ..Batch::default() }
+        let mut batch = Batch { entries, blobs: issued.1, ..Batch::default() };
+        let unrecorded = std::mem::take(&mut self.unrecorded);
+        if !unrecorded.is_zero() {
+            batch.spent.push((self.started.tenant.clone(), self.host.clock.utc(), unrecorded));
+        }
+        batch
     }
 
     /// Commits and waits for it.
@@ -406,26 +449,14 @@ impl Driver {
             }
         }
     }
+}
 
-    fn halt(&self, halt: Halt) {
-        let id = self.id().clone();
-        match halt {
-            // Already out of the map; a successor may be in it by now.
-            Halt::Parked => {
-                self.host.events.emit(|| Event::RunParked { run: id });
-            }
-            Halt::Suspended => {
-                self.host.engine.active().remove(&id);
-                self.host.engine.answer(&id, &Err(super::suspended(&id)));
-            }
-            Halt::Store(error) => {
-                self.host.engine.active().remove(&id);
-                let why = format!("{error}: {}", error.causes().join(": "));
-                self.host.events.emit(|| Event::StoreFailed { doing: "commit".into(), why });
-                self.host.engine.answer(&id, &Err(error));
-            }
-        }
-    }
+fn late() -> StepError {
+    StepError::new(Category::Timeout, "the deadline has passed")
+}
+
+fn evicted() -> StepError {
+    StepError::new(Category::Cancelled, "was unregistered")
 }
 
 enum Next {

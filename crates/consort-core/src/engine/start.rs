@@ -31,6 +31,8 @@ pub struct RunHandle(Handle);
 #[derive(Debug)]
 pub(crate) struct Handle {
     id: Option<RunId>,
+    /// True for the call that started the run, false for one that found it.
+    own: bool,
     state: HandleState,
 }
 
@@ -42,12 +44,20 @@ enum HandleState {
 
 impl Handle {
     pub(crate) fn new(id: RunId, told: oneshot::Receiver<StepResult<Value>>) -> Self {
-        Self { id: Some(id), state: HandleState::Told(told) }
+        Self { id: Some(id), own: false, state: HandleState::Told(told) }
+    }
+
+    fn own(self) -> Self {
+        Self { own: true, ..self }
+    }
+
+    pub(crate) fn own_run(&self) -> Option<&RunId> {
+        self.id.as_ref().filter(|_| self.own)
     }
 
     /// For a request that was declined: there is no run.
     fn known(result: StepResult<Value>) -> Self {
-        Self { id: None, state: HandleState::Known(Some(result)) }
+        Self { id: None, own: false, state: HandleState::Known(Some(result)) }
     }
 
     pub(crate) fn id(&self) -> Option<&RunId> {
@@ -171,25 +181,17 @@ pub(crate) async fn start_root_as(
     let told = host.engine.wait(&id);
     let mailbox = claim(host, &id).ok_or_else(|| exists(&id))?;
     batch.entries.push((id.clone(), Record::Started(Box::new(fresh.started.clone()))));
-    match host.journal.commit(batch).await {
-        Ok(()) => {}
-        Err(error) => {
-            host.engine.active().remove(&id);
-            host.engine.waiters().remove(&id);
-            let earlier = match (&key, error.kind()) {
-                (Some(key), JournalErrorKind::Exists) => {
-                    host.journal.find(cx.tenant(), name, key).await?
-                }
-                _ => None,
-            };
-            return match earlier {
-                Some(earlier) => attach(host, &earlier).await,
-                None => Err(named(error.into())),
-            };
-        }
+    let Err(error) = driver::spawn(host, fresh, mailbox, batch).await else {
+        return Ok(Handle::new(id, told).own());
+    };
+    let earlier = match (&key, error.kind()) {
+        (Some(key), JournalErrorKind::Exists) => host.journal.find(cx.tenant(), name, key).await?,
+        _ => None,
+    };
+    match earlier {
+        Some(earlier) => attach(host, &earlier).await,
+        None => Err(named(error.into())),
     }
-    driver::spawn(host, fresh, mailbox);
-    Ok(Handle::new(id, told))
 }
 
 fn internal(error: crate::InvalidId) -> StepError {
@@ -304,17 +306,17 @@ pub(super) async fn start_child(host: &Arc<Host>, birth: Birth) -> Result<Child,
     }
     let Some(mailbox) = claim(host, &id) else { return Ok(Child::Running) };
     let record = Record::Started(Box::new(fresh.started.clone()));
-    if let Err(error) = host.journal.commit(Batch::entry(id.clone(), record)).await {
-        host.engine.active().remove(&id);
-        if error.kind() == JournalErrorKind::Exists
-            && let Some(found) = find_child(host, &id, &fresh.tree, &birth.ledger).await?
-        {
-            return Ok(found);
-        }
-        return Err(error.into());
+    let tree = fresh.tree.clone();
+    let batch = Batch::entry(id.clone(), record);
+    let Err(error) = driver::spawn(host, fresh, mailbox, batch).await else {
+        return Ok(Child::Running);
+    };
+    if error.kind() == JournalErrorKind::Exists
+        && let Some(found) = find_child(host, &id, &tree, &birth.ledger).await?
+    {
+        return Ok(found);
     }
-    driver::spawn(host, fresh, mailbox);
-    Ok(Child::Running)
+    Err(error.into())
 }
 
 /// A child that an earlier process started.
@@ -328,7 +330,7 @@ async fn find_child(
     Ok(Some(match past.ended {
         Some(ended) => {
             if tree.see(id) {
-                ledger.debit(ended.spend);
+                ledger.recall(ended.spend);
             }
             Child::Ended(ended.result, ended.spend)
         }

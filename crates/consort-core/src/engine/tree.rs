@@ -15,7 +15,11 @@ use crate::{
 
 /// The trees that have runs in memory.
 #[derive(Debug, Default)]
-pub(super) struct Trees(Mutex<HashMap<RunId, Weak<Tree>>>);
+pub(super) struct Trees {
+    planted: Mutex<HashMap<RunId, Weak<Tree>>>,
+    /// Held while a tree grows again, so that all its runs find the same one.
+    growing: tokio::sync::Mutex<()>,
+}
 
 /// One run tree.
 #[derive(Debug)]
@@ -29,7 +33,7 @@ pub(super) struct Tree {
 
 impl Trees {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, Weak<Tree>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.planted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn get(&self, root: &RunId) -> Option<Arc<Tree>> {
@@ -114,6 +118,7 @@ pub(super) async fn regrow(
 ) -> Result<(Arc<Tree>, Arc<Ledger>), StepError> {
     let id = &history.started.id;
     let root = id.tree();
+    let _alone = host.engine.trees.growing.lock().await;
     let tree = match host.engine.trees.get(&root) {
         Some(tree) => tree,
         None if *id == root => replant(host, history).await?,
@@ -136,7 +141,7 @@ async fn replant(host: &Host, root: &History) -> Result<Arc<Tree>, StepError> {
     let ticket = host.admission.readmit(tenant, *budget, now);
     // Without a budget of its own the root draws on the tenant's account, which is loaded whole.
     if budget.is_some_and(|budget| !budget.is_unlimited()) {
-        ticket.ledger.debit(recorded_spend(root));
+        ticket.ledger.recall(recorded_spend(root));
     }
     Ok(host.engine.trees.plant(id, ticket))
 }
@@ -158,7 +163,7 @@ async fn ledger_of(host: &Host, tree: &Tree, history: &History) -> Result<Arc<Le
         if let Some(budget) = past.started.budget {
             ledger = ledger.carve_again(budget);
         }
-        ledger.debit(recorded_spend(past));
+        ledger.recall(recorded_spend(past));
         tree.keep(&past.started.id, &ledger);
     }
     Ok(ledger)

@@ -92,7 +92,9 @@ impl Facade {
         event: EventName,
         data: Value,
     ) -> Result<(), StepError> {
-        engine::event(self.host(), run, event, data, Batch::default()).await
+        let (host, run) = (self.host().clone(), run.clone());
+        let sent = async move { engine::event(&host, &run, event, data, Batch::default()).await };
+        self.host().carry_out(sent).await
     }
 
     /// Ends a run and everything below it.
@@ -101,7 +103,9 @@ impl Facade {
     ///
     /// `not_found`; `conflict` when the run has ended.
     pub async fn cancel(&self, run: &RunId, reason: &str) -> Result<(), StepError> {
-        engine::cancel(self.host(), run, reason, Batch::default()).await
+        let (host, run, reason) = (self.host().clone(), run.clone(), reason.to_owned());
+        let asked = async move { engine::cancel(&host, &run, &reason, Batch::default()).await };
+        self.host().carry_out(asked).await
     }
 
     /// Takes an unfinished run up again, for instance after a failure of the store.
@@ -155,12 +159,12 @@ impl Facade {
         let (name, version) = (&past.started.orchestrator, onto.unwrap_or(&past.started.version));
         let entry = {
             let registry = self.host().registry.load();
-            registry.version(name, version).cloned().ok_or_else(|| {
-                StepError::new(Category::NotFound, format!("`{name} {version}` is not registered"))
-            })?
+            let known = registry.version(name, version).cloned();
+            known.ok_or_else(|| registry.no_version(name, version))?
         };
-        let handle = engine::fork(self.host(), &entry, past, at, from).await?;
-        Ok(RunHandle::new(handle))
+        let host = self.host().clone();
+        let forked = async move { engine::fork(&host, &entry, past, at, from).await };
+        Ok(RunHandle::new(self.host().carry_out(forked).await?))
     }
 
     /// A run and the runs below it.
@@ -187,8 +191,9 @@ impl Facade {
                 self.resume(&run).await.map(drop)
             }
             Message::Custom { orchestrator, request } => {
-                let done =
-                    self.orchestrate(orchestrator.as_str(), Context::default(), request).await;
+                // Others wait behind this one, so it cannot take as long as it likes.
+                let cx = Context::default().timeout(host.limits.grace);
+                let done = self.orchestrate(orchestrator.as_str(), cx, request).await;
                 host.journal.commit(applied()).await?;
                 done.map(drop)
             }
@@ -206,10 +211,16 @@ impl Facade {
         inner.budget = start.budget;
         inner.idempotency_key = start.idempotency_key;
         inner.metadata = Arc::new(start.metadata);
-        let options = Options::default();
-        engine::start_root_as(self.host(), &cx, &entry, start.request, options, start.id, batch)
-            .await
-            .map(drop)
+        let (options, id) = (Options::default(), start.id);
+        let (host, request) = (self.host(), start.request);
+        let taken = batch.clone();
+        let handle =
+            engine::start_root_as(host, &cx, &entry, request, options, id.clone(), batch).await?;
+        if handle.id() != Some(&id) {
+            // Declined, or an earlier run had the key: nothing was written, and nothing need be.
+            host.journal.commit(taken).await?;
+        }
+        Ok(())
     }
 }
 
@@ -283,9 +294,14 @@ pub(super) async fn listen(facade: Facade) {
 async fn take(facade: &Facade, id: MessageId, message: Message) {
     let Err(error) = facade.apply(id, message).await else { return };
     let host = facade.host();
+    let later = [Category::ShuttingDown, Category::StoreUnavailable, Category::StorageFull];
+    if later.contains(&error.category()) {
+        // Not the sender's fault: it is taken up again, by this process or the next.
+        return;
+    }
     let why = format!("{error}: {}", error.causes().join(": "));
     host.events.emit(|| Event::MessageRefused { message: id, why });
-    // A refused request is dealt with as well; a failing store will offer it again.
+    // A refused request is dealt with as well.
     let batch = Batch { applied: vec![id], ..Batch::default() };
     if let Err(error) = host.journal.commit(batch).await {
         let why = error.to_string();

@@ -1,16 +1,25 @@
 //! The end of a durable run: what is still open is called off, `cleanup` runs, the last record is
 //! written, and everybody who waits is told.
 
-use serde_json::Value;
+use std::{
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
-use super::{Driver, Halt};
+use futures_util::{FutureExt, StreamExt};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::{Doing, Driver, Halt};
 use crate::{
     Category, RunId, Status, StepError, StepResult,
-    dispatch::clean_up,
-    engine::{cancel, start::tell_parent},
+    cleanup::Cleanup,
+    engine::{cancel_later, start::tell_parent, suspended},
     events::Event,
-    journal::{Batch, JournalErrorKind},
-    record::{Record, RunEnded, StepKind},
+    journal::{JournalErrorKind, RunFilter},
+    machine::Machine,
+    record::{LocalKind, Record, RunEnded, RunState, RunSummary, StepKind},
+    steps::Steps,
 };
 
 impl Driver {
@@ -23,12 +32,33 @@ impl Driver {
             // wait for `cleanup` and the disk.
             self.host.engine.answer(self.id(), &result);
         }
-        clean_up(&self.host, &self.entry, &self.cx).await;
+        self.clean_up().await;
         if let Err(error) = self.write_end(&result).await {
             self.halt(Halt::Store(error));
             return;
         }
         self.tell(&result);
+    }
+
+    /// Stops without the run having ended.
+    pub(super) fn halt(&self, halt: Halt) {
+        let id = self.id().clone();
+        match halt {
+            // Already out of the map; a successor may be in it by now.
+            Halt::Parked => {
+                self.host.events.emit(|| Event::RunParked { run: id });
+            }
+            Halt::Suspended => {
+                self.host.engine.active().remove(&id);
+                self.host.engine.answer(&id, &Err(suspended(&id)));
+            }
+            Halt::Store(error) => {
+                self.host.engine.active().remove(&id);
+                let why = format!("{error}: {}", error.causes().join(": "));
+                self.host.events.emit(|| Event::StoreFailed { doing: "commit".into(), why });
+                self.host.engine.answer(&id, &Err(error));
+            }
+        }
     }
 
     fn complete(&self, result: StepResult<Value>) -> StepResult<Value> {
@@ -39,37 +69,73 @@ impl Driver {
         })
     }
 
-    /// Ends what the run had in progress, down to its children.
+    /// Ends what the run had in progress, down to its children, and lets go of what it held.
     fn call_off(&mut self) {
-        for token in self.running.values() {
-            token.cancel();
+        let over = Machine::new(Box::pin(std::future::pending()), Steps::default());
+        let machine = std::mem::replace(&mut self.machine, over);
+        // A destructor of the author's may panic; the result is known already.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(machine)));
+        let waiting = self.passive.iter().filter(|(_, p)| p.kind == StepKind::Child);
+        let mut children: Vec<u32> = waiting.map(|(position, _)| *position).collect();
+        for (position, doing) in self.running.drain() {
+            match doing {
+                Doing::Child => children.push(position),
+                Doing::Call(token) => token.cancel(),
+            }
         }
-        let begun: Vec<u32> = self.running.keys().copied().collect();
-        let waiting =
-            self.passive.iter().filter(|(_, p)| p.kind == StepKind::Child).map(|(at, _)| *at);
-        let children: Vec<u32> = waiting.chain(begun).collect();
-        self.performing.clear();
-        self.running.clear();
         self.passive.clear();
+        // Calls end at once now, and tell what they have cost by then.
+        while let Some(Some(performed)) = self.performing.next().now_or_never() {
+            self.note(performed);
+        }
+        self.performing.clear();
         for position in children {
             self.cancel_child(position);
         }
+        if self.resumed {
+            self.cancel_unseen_children();
+        }
+    }
+
+    /// A run that was taken up only to end has not asked for its children again: the journal knows
+    /// which of them are open.
+    fn cancel_unseen_children(&self) {
+        let (host, id) = (self.host.clone(), self.id().clone());
+        self.host.tasks.spawn_once(async move {
+            let tree =
+                RunFilter { tree: Some(id.tree()), limit: usize::MAX, ..RunFilter::default() };
+            let runs = match host.journal.runs(tree).await {
+                Ok(runs) => runs,
+                Err(error) => {
+                    let why = error.to_string();
+                    host.events.emit(|| Event::StoreFailed { doing: "find children".into(), why });
+                    return;
+                }
+            };
+            let mine = |run: &RunSummary| {
+                run.state != RunState::Ended && run.id.parent().as_ref() == Some(&id)
+            };
+            for child in runs.into_iter().filter(mine) {
+                cancel_later(&host, child.id, "its parent does not need it any more");
+            }
+        });
     }
 
     /// Cancels the child started at `position`, if there is one that has not ended.
     pub(super) fn cancel_child(&self, position: u32) {
-        let (host, child) = (self.host.clone(), self.id().child(position));
-        self.host.tasks.spawn_once(async move {
-            let gone =
-                cancel(&host, &child, "its parent does not need it any more", Batch::default());
-            if let Err(error) = gone.await {
-                let expected = [Category::NotFound, Category::Conflict];
-                if !expected.contains(&error.category()) {
-                    let why = error.to_string();
-                    host.events.emit(|| Event::StoreFailed { doing: "cancel a child".into(), why });
-                }
-            }
-        });
+        let child = self.id().child(position);
+        cancel_later(&self.host, child, "its parent does not need it any more");
+    }
+
+    fn clean_up(&self) -> impl Future<Output = ()> + Send + use<> {
+        // The run takes no more steps: what `cleanup` calls, it calls directly.
+        let (cx, _) = self.direct(&CancellationToken::new(), false);
+        let (host, entry) = (self.host.clone(), self.entry.clone());
+        let open = self.open.again();
+        async move {
+            let deadline = cx.deadline().filter(|deadline| !deadline.left().is_zero());
+            Cleanup::new(&host, &entry, &cx, Some(open)).before(deadline).await;
+        }
     }
 
     async fn write_end(&mut self, result: &StepResult<Value>) -> Result<(), StepError> {
@@ -81,8 +147,14 @@ impl Driver {
             at: self.host.clock.utc(),
         };
         let mut batch = self.flush();
+        let is_signal = |(_, record): &(RunId, Record)| matches!(record, Record::Local(local) if local.kind == LocalKind::Signal);
+        if batch.entries.iter().any(is_signal) {
+            // A run that has ended is never taken up again: what it has to say must be said before.
+            let signals = super::signals_in(&batch.entries, &self.started);
+            self.host.journal.commit(std::mem::take(&mut batch)).await?;
+            signals.iter().for_each(|sent| self.host.deliver(sent));
+        }
         batch.entries.push((self.id().clone(), Record::Ended(Box::new(ended))));
-        let signals = super::signals_in(&batch.entries, &self.started);
         let nudge = self.id().parent().zip(self.id().position());
         let mut told = batch.clone();
         if let Some((parent, position)) = nudge {
@@ -95,7 +167,6 @@ impl Driver {
             }
             committed => committed?,
         }
-        signals.iter().for_each(|sent| self.host.deliver(sent));
         Ok(())
     }
 
@@ -111,14 +182,16 @@ impl Driver {
             took: self.began.elapsed(),
             spend: self.spent,
         });
+        let spent = self.spent;
+        self.tree.close(&id);
+        // Before anybody hears of its end the run is over for `unregister`, and what it did not
+        // spend is back.
+        drop(self);
         if id.parent().is_some() {
-            tell_parent(&host, &id, result, self.spent);
-            self.tree.close(&id);
+            tell_parent(&host, &id, result, spent);
         } else {
             host.engine.trees.forget(&id);
         }
-        // The run is over for `unregister` before anybody hears of its end.
-        drop(self);
         host.engine.answer(&id, result);
     }
 }

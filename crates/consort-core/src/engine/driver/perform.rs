@@ -1,14 +1,17 @@
 //! Carrying out the steps that a run has issued.
 
-use std::sync::{Arc, Mutex, atomic::AtomicU32};
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, atomic::AtomicU32},
+};
 
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::{Driver, Halt};
+use super::{Doing, Driver, Halt, evicted, late};
 use crate::{
     Category, Context, Deadline, Durability, Effect, EventName, Outcome, Spend, StepContext,
-    StepError, StepResult, Timestamp,
+    StepError, StepResult, TenantId, Timestamp,
     call::Options,
     dispatch,
     engine::start::{Birth, Child, start_child},
@@ -16,7 +19,7 @@ use crate::{
     guard::Fired,
     payload,
     record::{Record, StepKind},
-    registry::{Callee, Entry, Leaf},
+    registry::{Callee, Entry, Leaf, Schemas},
     run::{Mode, Run},
     steps::{Command, Op},
 };
@@ -162,20 +165,10 @@ impl Driver {
     }
 
     fn call(&mut self, command: Command, began: Timestamp) {
-        let Op::Call { callee, request, timeout, budget, unchecked } = &command.op else { return };
+        let Op::Call { callee, timeout, budget, .. } = &command.op else { return };
         let options = Options { timeout: *timeout, budget: *budget };
         let resolved = self.host.registry.load().resolve(callee);
-        let checked = resolved.and_then(|resolved| {
-            payload::check_size(request)?;
-            if *unchecked {
-                match &resolved {
-                    Callee::Orchestrator(entry) => entry.schemas.check(request)?,
-                    Callee::Capability(leaf) => leaf.schemas.check(request)?,
-                }
-            }
-            Ok(resolved)
-        });
-        match checked {
+        match resolved.and_then(|callee| checked(&command, callee.schemas()).map(|()| callee)) {
             Err(error) => {
                 let error = error.within(callee).identified(|| self.key(command.position));
                 self.refuse(command, began, error);
@@ -224,7 +217,7 @@ impl Driver {
             timeout: options.timeout,
             cancel: cancel.clone(),
         };
-        self.running.insert(position, cancel);
+        self.running.insert(position, Doing::Call(cancel));
         self.performing.push(Box::pin(async move {
             let Done { result, attempts, fired, spend, overrun } = execute::run(step).await;
             let kind = StepKind::Call;
@@ -255,7 +248,7 @@ impl Driver {
         };
         let host = self.host.clone();
         let key = self.key(command.position);
-        self.running.insert(command.position, CancellationToken::new());
+        self.running.insert(command.position, Doing::Child);
         self.performing.push(Box::pin(async move {
             let passive = Passive { command, kind: StepKind::Child, began, due: None };
             match dispatch::contain(start_child(&host, birth)).await {
@@ -284,21 +277,22 @@ impl Driver {
         let Op::Call { request, .. } = &command.op else { return };
         let (host, request) = (self.host.clone(), request.clone());
         let cancel = CancellationToken::new();
-        let (cx, run) = self.direct(&cancel);
-        self.running.insert(command.position, cancel);
+        let (cx, run) = self.direct(&cancel, true);
+        self.running.insert(command.position, Doing::Call(cancel));
         self.performing.push(Box::pin(async move {
+            let mut unclaimed = Unclaimed { tenant: cx.tenant().clone(), run: Some(run) };
             let call =
                 dispatch::resolved_json(&host, &cx, Callee::Orchestrator(entry), request, options);
             let result = dispatch::contain(call).await;
             let guards = result.as_ref().err().map_or_else(Vec::new, |e| e.guards().to_vec());
             let passive = Passive { command, kind: StepKind::Call, began, due: None };
-            let spend = run.spent_directly();
+            let spend = unclaimed.claim();
             Performed::Done(Finished { spend, guards, ..passive.finished(result) }, Spend::ZERO)
         }));
     }
 
-    /// This run as a caller of ephemeral ones.
-    fn direct(&self, cancel: &CancellationToken) -> (Context, Arc<Run>) {
+    /// This run as one that calls directly. `recorded` says whether a step of it records the cost.
+    pub(super) fn direct(&self, cancel: &CancellationToken, recorded: bool) -> (Context, Arc<Run>) {
         let run = Arc::new(Run {
             host: self.host.clone(),
             id: Some(self.id().clone()),
@@ -311,6 +305,7 @@ impl Driver {
             losses: Mutex::default(),
             sequence: AtomicU32::new(0),
             spent: Mutex::default(),
+            recorded,
         });
         let mut inner = (*self.cx.0).clone();
         inner.cancel = cancel.clone();
@@ -331,16 +326,27 @@ impl Driver {
                 self.record(finished);
             }
             // It cost something all the same.
-            Performed::Done(finished, _) => self.spent += finished.spend,
-            Performed::ChildRuns(passive) if wanted => {
-                self.passive.insert(position, passive);
+            Performed::Done(finished, _) => {
+                self.spent += finished.spend;
+                if finished.kind != StepKind::Child {
+                    self.unrecorded += finished.spend;
+                }
             }
+            Performed::ChildRuns(passive) if wanted => match self.early.remove(&position) {
+                Some((result, spend)) => {
+                    self.record(Finished { spend, ..passive.finished(result) });
+                }
+                None => {
+                    self.passive.insert(position, passive);
+                }
+            },
             Performed::ChildRuns(_) => self.cancel_child(position),
         }
     }
 
     /// Computes the steps that are declared `recompute`, in this process and every later one.
-    pub(super) async fn recompute(&mut self) {
+    /// Returns a result when the run is over meanwhile.
+    pub(super) async fn recompute(&mut self) -> Result<Option<StepResult<Value>>, Halt> {
         let leaves: Vec<(u32, Arc<Leaf>)> = self
             .pending
             .iter()
@@ -352,6 +358,11 @@ impl Driver {
                 again.then(|| (*position, leaf.clone()))
             })
             .collect();
+        if !leaves.is_empty() && !self.unwritten.1.is_empty() {
+            // They may read what the run has put.
+            let batch = self.flush();
+            self.commit(batch).await?;
+        }
         for (position, leaf) in leaves {
             let Some(command) = self.pending.remove(&position) else { continue };
             let cx = StepContext {
@@ -364,10 +375,74 @@ impl Driver {
                 host: self.host.clone(),
                 spend: Arc::default(),
             };
-            let invoked = leaf.twin.clone().invoke(cx, command.op.into_request());
-            let name = &leaf.descriptor.name;
-            let result = dispatch::contain(invoked).await.map_err(|error| error.within(name));
-            self.recomputed.insert(position, result);
+            let invoked = match checked(&command, &leaf.schemas) {
+                Ok(()) => leaf.twin.clone().invoke(cx, command.op.into_request()),
+                Err(error) => Box::pin(std::future::ready(Err(error))),
+            };
+            match self.nothing_but(dispatch::contain(invoked)).await? {
+                Ok(result) => {
+                    let result = result.map_err(|error| {
+                        error.within(&leaf.descriptor.name).identified(|| self.key(position))
+                    });
+                    self.recomputed.insert(position, result);
+                }
+                Err(over) => return Ok(Some(over)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Waits for `work` alone, unless the run is over before.
+    async fn nothing_but<T>(
+        &mut self,
+        work: impl Future<Output = T>,
+    ) -> Result<Result<T, StepResult<Value>>, Halt> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                result = &mut work => return Ok(Ok(result)),
+                () = self.host.engine.suspend.cancelled() => return Err(Halt::Suspended),
+                () = dispatch::until(self.cx.deadline()) => return Ok(Err(Err(late()))),
+                () = self.entry.evict.cancelled() => return Ok(Err(Err(evicted()))),
+                mail = self.mailbox.recv() => if let Some(mail) = mail {
+                    self.read(mail);
+                    if let Some(over) = self.over() {
+                        return Ok(Err(over));
+                    }
+                },
+            }
         }
     }
+}
+
+/// What an ephemeral run below this one has spent. When the step is dropped before its end, no
+/// record tells, so the tenant's account does.
+struct Unclaimed {
+    tenant: TenantId,
+    run: Option<Arc<Run>>,
+}
+
+impl Unclaimed {
+    fn claim(&mut self) -> Spend {
+        self.run.take().map_or(Spend::ZERO, |run| run.spent_directly())
+    }
+}
+
+impl Drop for Unclaimed {
+    fn drop(&mut self) {
+        let Some(host) = self.run.as_ref().map(|run| run.host.clone()) else { return };
+        let spend = self.claim();
+        if !spend.is_zero() {
+            host.account(&self.tenant, spend);
+        }
+    }
+}
+
+/// Refuses a request that is too large, or was not made from the callee's own type and does not
+/// fit it.
+fn checked(command: &Command, schemas: &Schemas) -> Result<(), StepError> {
+    let Op::Call { request, unchecked, .. } = &command.op else { return Ok(()) };
+    payload::check_size(request)?;
+    if *unchecked { schemas.check(request) } else { Ok(()) }
 }

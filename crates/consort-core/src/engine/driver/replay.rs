@@ -7,7 +7,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{Driver, context, signals_in};
+use super::{Doing, Driver, context, signals_in};
 use crate::{
     Category, RunId, StepError, StepResult,
     engine::{Mail, block, blocked, history, start::Fresh, tree},
@@ -114,6 +114,11 @@ impl Driver {
         if self.machine.steps().claimed() > limit {
             return Some(StepError::new(Category::StepLimit, format!("more than {limit} steps")));
         }
+        for local in &issued.locals {
+            if let Some((recorded, _)) = self.recorded.get(&local.position) {
+                return Some(mismatch(local.position, &local_name(local.kind), recorded));
+            }
+        }
         self.unwritten.0.extend(issued.locals);
         self.unwritten.1.extend(issued.blobs);
         for command in issued.commands {
@@ -139,8 +144,10 @@ impl Driver {
     fn abandon(&mut self, position: u32) {
         self.pending.remove(&position);
         self.recomputed.remove(&position);
+        self.early.remove(&position);
         self.arrived.retain(|(arrived, _)| *arrived != position);
-        if let Some(token) = self.running.remove(&position) {
+        // A child that is about to run is cancelled once it does.
+        if let Some(Doing::Call(token)) = self.running.remove(&position) {
             token.cancel();
         }
         if let Some(passive) = self.passive.remove(&position)

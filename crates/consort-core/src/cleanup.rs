@@ -1,0 +1,95 @@
+//! The `cleanup` that a run is owed once it has ended: bounded in time, reported when it fails, and
+//! brought to its end even when nobody waits for it any more.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Context, Deadline, StepError,
+    dispatch::{contain, until},
+    events::Event,
+    registry::{Entry, OpenRun},
+    run::Host,
+};
+
+type Work = BoxFuture<'static, Result<(), StepError>>;
+
+/// One `cleanup`. Dropped before its end, the facade's own tasks do the rest.
+pub(crate) struct Cleanup<'a> {
+    host: &'a Arc<Host>,
+    entry: &'a Arc<Entry>,
+    cx: Context,
+    /// `None` once it has ended.
+    work: Option<Work>,
+    limit: Instant,
+    /// Makes `unregister` wait for it.
+    open: Option<OpenRun>,
+}
+
+impl<'a> Cleanup<'a> {
+    pub(crate) fn new(
+        host: &'a Arc<Host>,
+        entry: &'a Arc<Entry>,
+        cx: &Context,
+        open: Option<OpenRun>,
+    ) -> Self {
+        let late = cx.deadline().is_some_and(|deadline| deadline.left().is_zero());
+        if late {
+            // Whoever still works for the run must know that it is over.
+            cx.0.cancel.cancel();
+        }
+        let cx = if cx.0.cancel.is_cancelled() { afresh(cx) } else { cx.clone() };
+        let work = entry.twin.clone().cleanup(cx.clone());
+        let limit = Instant::now() + host.limits.cleanup;
+        Self { host, entry, cx, work: Some(work), limit, open }
+    }
+
+    /// Works until it is done, but not past `deadline`.
+    pub(crate) async fn before(&mut self, deadline: Option<Deadline>) {
+        let Some(work) = &mut self.work else { return };
+        tokio::select! {
+            biased;
+            () = finish(self.host, self.entry, &self.cx, work, self.limit) => self.work = None,
+            () = until(deadline) => {}
+        }
+    }
+}
+
+impl Drop for Cleanup<'_> {
+    fn drop(&mut self) {
+        let Some(mut work) = self.work.take() else { return };
+        let (host, entry, cx) = (self.host.clone(), self.entry.clone(), self.cx.clone());
+        let (open, limit) = (self.open.take(), self.limit);
+        // Refused only when the facade has stopped; then the process is about to end.
+        self.host.tasks.spawn_once(async move {
+            finish(&host, &entry, &cx, &mut work, limit).await;
+            drop(open);
+        });
+    }
+}
+
+/// The context of a run whose own time is over: what `cleanup` calls has the limit of `cleanup`.
+fn afresh(cx: &Context) -> Context {
+    let mut inner = (*cx.0).clone();
+    inner.deadline = None;
+    inner.cancel = CancellationToken::new();
+    Context(Arc::new(inner))
+}
+
+/// The outcome of the run stands, whatever happens here.
+async fn finish(host: &Host, entry: &Entry, cx: &Context, work: &mut Work, limit: Instant) {
+    let why = match tokio::time::timeout_at(limit, contain(work)).await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) if error.causes().is_empty() => Some(error.to_string()),
+        Ok(Err(error)) => Some(format!("{error}: {}", error.causes().join(": "))),
+        Err(_) => Some(format!("took longer than {:?}", host.limits.cleanup)),
+    };
+    cx.0.cancel.cancel();
+    if let (Some(why), Some(run)) = (why, cx.run_id().cloned()) {
+        let orchestrator = entry.descriptor.name.clone();
+        host.events.emit(|| Event::CleanupFailed { run, orchestrator, why });
+    }
+}
