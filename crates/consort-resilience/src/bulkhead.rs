@@ -1,6 +1,7 @@
 //! Bulkhead: bounds how many calls are under way and how many wait, in order of arrival.
 
-mod slots;
+mod gate;
+mod line;
 #[cfg(test)]
 mod tests;
 
@@ -15,9 +16,9 @@ use serde::{Deserialize, Serialize};
 use crate::clock::{Clock, after};
 use crate::config::{InvalidConfig, human, within};
 use crate::error::Failure;
-use crate::sync::{AtomicU64, Mutex, Ordering, lock};
+use crate::sync::{AtomicU64, Ordering};
 use crate::timeout;
-use slots::{Entry, Slots};
+use gate::{Entry, Gate};
 
 /// `[bulkhead]` as written in a file. Holds what the user said; checks nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,7 +80,7 @@ pub enum Refused {
 
 /// A bulkhead for one callee. Share it by reference or in an `Arc`.
 pub struct Bulkhead {
-    slots: Mutex<Slots<Waker>>,
+    gate: Gate<Waker>,
     max_wait: AtomicU64,
 }
 
@@ -106,17 +107,14 @@ impl Bulkhead {
     pub fn new(limits: &Limits) -> Self {
         let Config { limit, queue, max_wait } = limits.0;
         Bulkhead {
-            slots: Mutex::new(Slots::new(limit, queue)),
+            gate: Gate::new(limit, queue),
             max_wait: AtomicU64::new(crate::clock::nanos(max_wait)),
         }
     }
 
     /// A slot, if one is free and nobody waits for it.
     pub fn try_enter(&self) -> Option<Slot<'_>> {
-        match lock(&self.slots).enter() {
-            Entry::In => Some(Slot { bulkhead: self }),
-            Entry::MayWait | Entry::Full => None,
-        }
+        self.gate.try_enter().then(|| Slot { bulkhead: self })
     }
 
     /// A slot, waiting in line if there is room in the queue. Waits without a bound of its own:
@@ -176,43 +174,41 @@ impl Bulkhead {
     /// Takes new limits for the queue alone.
     pub(crate) fn set_queue(&self, limits: &Limits) {
         self.max_wait.store(crate::clock::nanos(limits.0.max_wait), Ordering::Relaxed);
-        lock(&self.slots).set_queue(limits.0.queue);
+        self.gate.set_queue(limits.0.queue);
     }
 
     /// Changes the number of slots alone; what [`adaptive`](crate::adaptive) calls.
     pub fn set_limit(&self, limit: u32) {
-        let woken = lock(&self.slots).set_limit(limit.max(1));
+        let woken = self.gate.set_limit(limit.max(1));
         woken.into_iter().for_each(Waker::wake);
     }
 
     /// Calls under way.
     pub fn taken(&self) -> u32 {
-        lock(&self.slots).taken()
+        self.gate.taken()
     }
 
     /// True when a newcomer would have to wait.
     pub(crate) fn is_busy(&self) -> bool {
-        let slots = lock(&self.slots);
-        slots.taken() >= slots.limit() || slots.waiting() > 0
+        self.has_queue() || self.gate.taken() >= self.gate.limit()
     }
 
     /// True when somebody waits.
     pub(crate) fn has_queue(&self) -> bool {
-        lock(&self.slots).waiting() > 0
+        self.gate.has_queue()
     }
 
     /// Slots and queue at this moment.
     pub fn snapshot(&self) -> Snapshot {
-        let slots = lock(&self.slots);
-        Snapshot { limit: slots.limit(), taken: slots.taken(), waiting: slots.waiting() }
+        let gate = &self.gate;
+        Snapshot { limit: gate.limit(), taken: gate.taken(), waiting: gate.waiting() }
     }
 }
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
-        let woken = lock(&self.bulkhead.slots).leave();
-        // Outside the lock: waking may run the waiter at once.
-        if let Some(waker) = woken {
+        // Woken outside the lock: that may run the waiter at once.
+        if let Some(waker) = self.bulkhead.gate.leave() {
             waker.wake();
         }
     }
@@ -238,18 +234,17 @@ impl<'a> Future for Enter<'a> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let bulkhead = self.bulkhead;
-        let mut slots = lock(&bulkhead.slots);
         let answer = match self.stage {
-            Stage::Arriving => match slots.enter() {
+            Stage::Arriving => match bulkhead.gate.enter(|| cx.waker().clone()) {
                 Entry::In => Ok(Slot { bulkhead }),
-                Entry::Full => Err(Refused::Full { limit: slots.limit() }),
-                Entry::MayWait => {
-                    self.stage = Stage::Waiting(slots.join(cx.waker().clone()));
+                Entry::Full => Err(Refused::Full { limit: bulkhead.gate.limit() }),
+                Entry::Waiting(ticket) => {
+                    self.stage = Stage::Waiting(ticket);
                     return Poll::Pending;
                 }
             },
             Stage::Waiting(ticket) => {
-                if !slots.claim(ticket, |waker| waker.clone_from(cx.waker())) {
+                if !bulkhead.gate.claim(ticket, |waker| waker.clone_from(cx.waker())) {
                     return Poll::Pending;
                 }
                 Ok(Slot { bulkhead })
@@ -263,11 +258,10 @@ impl<'a> Future for Enter<'a> {
 
 impl Drop for Enter<'_> {
     fn drop(&mut self) {
-        if let Stage::Waiting(ticket) = self.stage {
-            let woken = lock(&self.bulkhead.slots).abandon(ticket);
-            if let Some(waker) = woken {
-                waker.wake();
-            }
+        if let Stage::Waiting(ticket) = self.stage
+            && let Some(waker) = self.bulkhead.gate.abandon(ticket)
+        {
+            waker.wake();
         }
     }
 }

@@ -45,9 +45,13 @@ struct State<T> {
 
 struct Slot<T> {
     id: u64,
-    name: Arc<str>,
-    value: Arc<T>,
+    endpoint: Arc<Endpoint<T>>,
     load: Load,
+}
+
+struct Endpoint<T> {
+    name: Arc<str>,
+    value: T,
 }
 
 /// A call to one endpoint. Dropped without [`report`](Lease::report), it counts as nothing.
@@ -55,8 +59,7 @@ struct Slot<T> {
 pub struct Lease<'a, T> {
     endpoints: &'a Endpoints<T>,
     id: u64,
-    name: Arc<str>,
-    value: Arc<T>,
+    endpoint: Arc<Endpoint<T>>,
     open: bool,
 }
 
@@ -97,16 +100,18 @@ impl<T> Endpoints<T> {
         let mut known: Vec<_> = slots.into_iter().zip(state.healths.drain(..)).collect();
         let mut next: Vec<(Slot<T>, Health)> = Vec::new();
         for (name, value) in list {
-            let (name, value) = (name.into(), Arc::new(value));
-            next.push(match known.iter().position(|(slot, _)| slot.name == name) {
+            let name: Arc<str> = name.into();
+            let at = known.iter().position(|(slot, _)| slot.endpoint.name == name);
+            let endpoint = Arc::new(Endpoint { name, value });
+            next.push(match at {
                 Some(at) => {
                     let (slot, health) = known.swap_remove(at);
-                    (Slot { value, ..slot }, health)
+                    (Slot { endpoint, ..slot }, health)
                 }
                 None => {
                     let id = state.next_id;
                     state.next_id += 1;
-                    (Slot { id, name, value, load: Load::new(now) }, Health::default())
+                    (Slot { id, endpoint, load: Load::new(now) }, Health::default())
                 }
             });
         }
@@ -129,15 +134,15 @@ impl<T> Endpoints<T> {
         let at = second.filter(|&second| cost(second) < cost(first)).unwrap_or(first);
         let slot = &mut slots[at];
         slot.load.sent();
-        let (id, name, value) = (slot.id, slot.name.clone(), slot.value.clone());
-        Some(Lease { endpoints: self, id, name, value, open: true })
+        let (id, endpoint) = (slot.id, slot.endpoint.clone());
+        Some(Lease { endpoints: self, id, endpoint, open: true })
     }
 
     /// All endpoints at this moment.
     pub fn snapshot(&self, now: Instant) -> Vec<Snapshot> {
         let state = lock(&self.state);
         let of = |(slot, health): (&Slot<T>, &Health)| Snapshot {
-            name: slot.name.clone(),
+            name: slot.endpoint.name.clone(),
             cost: slot.load.cost(&state.limits.config().balance, now),
             outstanding: slot.load.outstanding(),
             out_for: health.out_for(now),
@@ -181,7 +186,7 @@ impl<T> Endpoints<T> {
             ejected.extend(outlier::compare(healths, eject, now));
         }
         let ejected: Vec<(Arc<str>, Duration)> =
-            ejected.into_iter().map(|(at, rest)| (slots[at].name.clone(), rest)).collect();
+            ejected.into_iter().map(|(at, rest)| (slots[at].endpoint.name.clone(), rest)).collect();
         drop(state);
         if let Some(listener) = &self.on_eject {
             for (name, rest) in &ejected {
@@ -194,12 +199,12 @@ impl<T> Endpoints<T> {
 impl<T> Lease<'_, T> {
     /// The endpoint's name.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.endpoint.name
     }
 
     /// What is needed to reach it.
     pub fn value(&self) -> &T {
-        &self.value
+        &self.endpoint.value
     }
 
     /// Says how the call went, how long it took, and that it ended `now`.
@@ -219,14 +224,14 @@ impl<T> Drop for Lease<'_, T> {
 
 impl<T> fmt::Debug for Lease<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lease").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Lease").field("name", &self.endpoint.name).finish_non_exhaustive()
     }
 }
 
 impl<T> fmt::Debug for Endpoints<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = lock(&self.state);
-        let names: Vec<&str> = state.slots.iter().map(|slot| &*slot.name).collect();
+        let names: Vec<&str> = state.slots.iter().map(|slot| &*slot.endpoint.name).collect();
         f.debug_struct("Endpoints").field("names", &names).finish_non_exhaustive()
     }
 }

@@ -148,13 +148,13 @@ impl Pipeline {
     ///
     /// Dropping the future drops the attempt under way, leaves every queue and gives every permit,
     /// slot and unused token back. The attempt counts as nothing for the breaker.
-    pub async fn run<T, E, F: Future<Output = Result<T, E>>>(
+    pub fn run<T, E, F: Future<Output = Result<T, E>>>(
         &self,
         call: Call,
         classify: impl Fn(&Result<T, E>) -> Verdict,
         work: impl Fn(Attempt) -> F,
-    ) -> Outcome<T, E> {
-        run::run(&self.inner, call, classify, work).await
+    ) -> impl Future<Output = Outcome<T, E>> {
+        run::run(&self.inner, call, classify, work)
     }
 
     /// The callee's name.

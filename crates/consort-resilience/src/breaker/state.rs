@@ -1,10 +1,10 @@
 //! The breaker as a pure machine: what it knows, and how one event moves it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::config::Limits;
 use super::window::{Counts, Window};
-use crate::clock::after;
+use crate::clock::nanos;
 use crate::rng::Rng;
 use crate::verdict::Charge;
 
@@ -67,18 +67,19 @@ pub(crate) struct Ticket {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Seen {
     pub(crate) charge: Charge,
-    pub(crate) took: Duration,
+    pub(crate) took: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Phase {
     Closed,
-    Open { until: Instant },
-    HalfOpen { out: u32, successes: u32, last_sent: Instant },
+    Open { until: u64 },
+    HalfOpen { out: u32, successes: u32, last_sent: u64 },
     Isolated,
 }
 
-/// The machine. `Instant`s come in with each event; it has no clock of its own.
+/// The machine. The time comes in with each event, in nanoseconds since the breaker was made; it
+/// has no clock of its own.
 #[derive(Clone, Debug)]
 pub(crate) struct Machine {
     limits: Limits,
@@ -88,13 +89,13 @@ pub(crate) struct Machine {
     failures_in_row: u32,
     /// Rests since the callee was last well for a whole rest.
     rests: u32,
-    last_rest: Duration,
-    closed_at: Option<Instant>,
+    last_rest: u64,
+    closed_at: Option<u64>,
     window: Window,
 }
 
 impl Machine {
-    pub(crate) fn new(limits: Limits, now: Instant) -> Self {
+    pub(crate) fn new(limits: Limits, now: u64) -> Self {
         let window = Window::new(limits.config().window, now);
         Machine {
             limits,
@@ -102,7 +103,7 @@ impl Machine {
             generation: 0,
             failures_in_row: 0,
             rests: 0,
-            last_rest: Duration::ZERO,
+            last_rest: 0,
             closed_at: None,
             window,
         }
@@ -125,16 +126,38 @@ impl Machine {
         &self.limits
     }
 
+    /// Successes that were counted outside while the machine was [`clean`](Self::is_clean).
+    pub(crate) fn absorb(&mut self, successes: u32) {
+        self.window.add_successes(successes);
+    }
+
+    /// True when a quick success would change nothing but a count: closed, and no failure to
+    /// remember.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.phase == Phase::Closed && self.failures_in_row == 0 && self.window.is_clean()
+    }
+
+    /// How long that stays true for the window.
+    pub(crate) fn slice_end(&self) -> u64 {
+        self.window.slice_end()
+    }
+
+    /// From how long on a call is slow; never, while slow calls are not counted.
+    pub(crate) fn slow_after(&self) -> u64 {
+        let config = self.limits.config();
+        config.slow_rate.map_or(u64::MAX, |_| nanos(config.slow_call))
+    }
+
     /// True when forgetting this breaker and making a new one would change nothing.
-    pub(crate) fn is_fresh(&mut self, now: Instant) -> bool {
-        let well = self.closed_at.is_none_or(|at| now >= after(at, self.last_rest));
+    pub(crate) fn is_fresh(&mut self, now: u64) -> bool {
+        let well = self.closed_at.is_none_or(|at| now >= at.saturating_add(self.last_rest));
         self.phase == Phase::Closed && well && self.failures_in_row == 0 && {
             let counts = self.window.total(now);
             counts.failures == 0 && counts.slow == 0
         }
     }
 
-    pub(crate) fn counts(&mut self, now: Instant) -> Counts {
+    pub(crate) fn counts(&mut self, now: u64) -> Counts {
         self.window.total(now)
     }
 
@@ -143,19 +166,15 @@ impl Machine {
     }
 
     /// Time until an open breaker would let a probe through.
-    pub(crate) fn rest_left(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn rest_left(&self, now: u64) -> Option<Duration> {
         match self.phase {
-            Phase::Open { until } => Some(until.saturating_duration_since(now)),
+            Phase::Open { until } => Some(Duration::from_nanos(until.saturating_sub(now))),
             _ => None,
         }
     }
 
     /// May a call go out?
-    pub(crate) fn ask(
-        &mut self,
-        now: Instant,
-        rng: &Rng,
-    ) -> (Result<Ticket, Refused>, Option<Moved>) {
+    pub(crate) fn ask(&mut self, now: u64, rng: &Rng) -> (Result<Ticket, Refused>, Option<Moved>) {
         let mut moved = None;
         if let Phase::Open { until } = self.phase
             && now >= until
@@ -165,7 +184,7 @@ impl Machine {
         }
         if let Phase::HalfOpen { out, last_sent, .. } = self.phase
             && out >= self.limits.config().probes
-            && now >= after(last_sent, self.limits.config().probe_timeout)
+            && now >= last_sent.saturating_add(nanos(self.limits.config().probe_timeout))
         {
             // Probes that never come back say the same as probes that fail.
             moved = Some(self.open(now, rng));
@@ -188,14 +207,14 @@ impl Machine {
         &mut self,
         ticket: Ticket,
         seen: Seen,
-        now: Instant,
+        now: u64,
         rng: &Rng,
     ) -> Option<Moved> {
         if ticket.generation != self.generation {
             return None;
         }
         let config = self.limits.config();
-        let slow = config.slow_rate.is_some() && seen.took >= config.slow_call;
+        let slow = seen.took >= self.slow_after();
         let failed = seen.charge == Charge::Failure;
         match &mut self.phase {
             Phase::Closed => {
@@ -228,13 +247,13 @@ impl Machine {
     }
 
     /// Ends an isolation: probes decide whether the callee is back.
-    pub(crate) fn release(&mut self, now: Instant) -> Option<Moved> {
+    pub(crate) fn release(&mut self, now: u64) -> Option<Moved> {
         (self.phase == Phase::Isolated)
             .then(|| self.enter(Phase::HalfOpen { out: 0, successes: 0, last_sent: now }, None))
     }
 
     /// Closes it and forgets everything.
-    pub(crate) fn reset(&mut self, now: Instant) -> Option<Moved> {
+    pub(crate) fn reset(&mut self, now: u64) -> Option<Moved> {
         let was_closed = self.phase == Phase::Closed;
         let moved = self.close(now);
         self.rests = 0;
@@ -244,14 +263,14 @@ impl Machine {
 
     /// Takes new limits; state, counts and permits stay. A window of another kind or size starts
     /// empty, because old slices cannot be cut to the new measure.
-    pub(crate) fn reconfigure(&mut self, limits: Limits, now: Instant) {
+    pub(crate) fn reconfigure(&mut self, limits: Limits, now: u64) {
         if limits.config().window != self.limits.config().window {
             self.window = Window::new(limits.config().window, now);
         }
         self.limits = limits;
     }
 
-    fn must_open(&mut self, now: Instant) -> bool {
+    fn must_open(&mut self, now: u64) -> bool {
         let config = self.limits.config();
         if config.consecutive_failures.is_some_and(|most| self.failures_in_row >= most) {
             return true;
@@ -264,10 +283,10 @@ impl Machine {
             && (over(config.failure_rate, counts.failures) || over(config.slow_rate, counts.slow))
     }
 
-    fn open(&mut self, now: Instant, rng: &Rng) -> Moved {
+    fn open(&mut self, now: u64, rng: &Rng) -> Moved {
         // A callee that stayed well for as long as it last rested starts with a short rest again;
         // one that flaps goes on from where it was.
-        let well = self.closed_at.is_some_and(|at| now >= after(at, self.last_rest));
+        let well = self.closed_at.is_some_and(|at| now >= at.saturating_add(self.last_rest));
         if self.phase == Phase::Closed && (well || self.closed_at.is_none()) {
             self.rests = 0;
         }
@@ -275,11 +294,11 @@ impl Machine {
         let jitter = 1.0 + config.rest_jitter * (2.0 * rng.unit() - 1.0);
         let rest = self.limits.rest_after(self.rests).mul_f64(jitter).min(config.rest_max);
         self.rests = self.rests.saturating_add(1);
-        self.last_rest = rest;
-        self.enter(Phase::Open { until: after(now, rest) }, Some(rest))
+        self.last_rest = nanos(rest);
+        self.enter(Phase::Open { until: now.saturating_add(nanos(rest)) }, Some(rest))
     }
 
-    fn close(&mut self, now: Instant) -> Moved {
+    fn close(&mut self, now: u64) -> Moved {
         self.closed_at = Some(now);
         self.window = Window::new(self.limits.config().window, now);
         self.enter(Phase::Closed, None)

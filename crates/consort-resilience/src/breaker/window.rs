@@ -1,9 +1,7 @@
 //! The sliding window a breaker judges by: the last calls, or the calls of the last stretch of time.
 
-use std::time::{Duration, Instant};
-
 use super::config::Window as Kind;
-use crate::clock::after;
+use crate::clock::nanos;
 
 /// How many calls a window holds, and how many of them failed or were slow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -17,68 +15,57 @@ pub struct Counts {
 }
 
 impl Counts {
+    // Saturating: four thousand million calls in one window are more than a rate needs.
     fn add(&mut self, other: Counts) {
-        self.calls += other.calls;
-        self.failures += other.failures;
-        self.slow += other.slow;
+        self.calls = self.calls.saturating_add(other.calls);
+        self.failures = self.failures.saturating_add(other.failures);
+        self.slow = self.slow.saturating_add(other.slow);
     }
 
     fn sub(&mut self, other: Counts) {
-        self.calls -= other.calls;
-        self.failures -= other.failures;
-        self.slow -= other.slow;
+        self.calls = self.calls.saturating_sub(other.calls);
+        self.failures = self.failures.saturating_sub(other.failures);
+        self.slow = self.slow.saturating_sub(other.slow);
     }
 }
 
 const SLICES: usize = 10;
 
-/// Both kinds keep their total as they go, so reading it costs nothing.
-#[derive(Clone, Debug)]
+/// Both kinds keep their total as they go, so reading it costs nothing. Moments are nanoseconds
+/// since the breaker was made.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Window {
-    Calls {
-        ring: Vec<Counts8>,
-        next: usize,
-        size: usize,
-        total: Counts,
-    },
-    Time {
-        slices: [Counts; SLICES],
-        current: usize,
-        start: Instant,
-        slice: Duration,
-        total: Counts,
-    },
+    Calls { ring: Vec<Packed>, next: usize, size: usize, total: Counts },
+    Time { slices: [Counts; SLICES], current: usize, start: u64, slice: u64, total: Counts },
 }
 
 /// One call in the ring: bit 0 failed, bit 1 slow.
-type Counts8 = u8;
+type Packed = u8;
 
-fn unpack(seen: Counts8) -> Counts {
+fn unpack(seen: Packed) -> Counts {
     Counts { calls: 1, failures: u32::from(seen & 1), slow: u32::from(seen >> 1) }
 }
 
 impl Window {
-    pub(crate) fn new(kind: Kind, now: Instant) -> Self {
+    pub(crate) fn new(kind: Kind, now: u64) -> Self {
+        let total = Counts::default();
         match kind {
             // Grows to its size with use: most callees never see that many calls.
-            Kind::Calls(size) => Window::Calls {
-                ring: Vec::new(),
-                next: 0,
-                size: size as usize,
-                total: Counts::default(),
-            },
+            Kind::Calls(size) => {
+                Window::Calls { ring: Vec::new(), next: 0, size: size as usize, total }
+            }
             Kind::Time(length) => Window::Time {
-                slices: [Counts::default(); SLICES],
+                slices: [total; SLICES],
                 current: 0,
                 start: now,
-                slice: length / SLICES as u32,
-                total: Counts::default(),
+                slice: (nanos(length) / SLICES as u64).max(1),
+                total,
             },
         }
     }
 
     /// Counts one call that ended `now`.
-    pub(crate) fn add(&mut self, failed: bool, slow: bool, now: Instant) {
+    pub(crate) fn add(&mut self, failed: bool, slow: bool, now: u64) {
         self.turn(now);
         let packed = u8::from(failed) | u8::from(slow) << 1;
         match self {
@@ -99,29 +86,62 @@ impl Window {
         }
     }
 
+    /// Counts successes that were seen before the current slice ended.
+    pub(crate) fn add_successes(&mut self, count: u32) {
+        match self {
+            Window::Calls { size, .. } => {
+                // More than fit would only push each other out.
+                let fitting = count.min(u32::try_from(*size).unwrap_or(u32::MAX));
+                (0..fitting).for_each(|_| self.add(false, false, 0));
+            }
+            Window::Time { slices, current, total, .. } => {
+                let seen = Counts { calls: count, ..Counts::default() };
+                slices[*current].add(seen);
+                total.add(seen);
+            }
+        }
+    }
+
     /// What the window holds `now`.
-    pub(crate) fn total(&mut self, now: Instant) -> Counts {
+    pub(crate) fn total(&mut self, now: u64) -> Counts {
         self.turn(now);
         match self {
             Window::Calls { total, .. } | Window::Time { total, .. } => *total,
         }
     }
 
+    /// True when all its calls are successes. Their order then makes no difference, so they may be
+    /// counted elsewhere and added later, up to the end of the slice.
+    pub(crate) fn is_clean(&self) -> bool {
+        match self {
+            Window::Calls { total, .. } | Window::Time { total, .. } => {
+                total.failures == 0 && total.slow == 0
+            }
+        }
+    }
+
+    /// When the current slice ends.
+    pub(crate) fn slice_end(&self) -> u64 {
+        match self {
+            Window::Calls { .. } => u64::MAX,
+            Window::Time { start, slice, .. } => start.saturating_add(*slice),
+        }
+    }
+
     /// Forgets slices that have left the window.
-    fn turn(&mut self, now: Instant) {
+    fn turn(&mut self, now: u64) {
         let Window::Time { slices, current, start, slice, total } = self else { return };
         for _ in 0..SLICES {
-            let end = after(*start, *slice);
-            if now < end {
+            if now < start.saturating_add(*slice) {
                 return;
             }
             *current = (*current + 1) % SLICES;
             total.sub(slices[*current]);
             slices[*current] = Counts::default();
-            *start = end;
+            *start = start.saturating_add(*slice);
         }
         // Idle for longer than the window: all slices are empty, so one may start at any moment.
-        if now >= after(*start, *slice) {
+        if now >= start.saturating_add(*slice) {
             *start = now;
         }
     }

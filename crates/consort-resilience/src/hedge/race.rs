@@ -7,23 +7,25 @@ use std::time::Instant;
 
 use crate::clock::Clock;
 
-/// Polls `first`; from `at` on also what `second` makes, if it makes one. The first answer that is
-/// `good` wins; before `second` is started any answer wins; of two bad ones the later.
+/// Polls `first`; from `at` on also what `second` makes, if there is such a moment and it makes one.
+/// The first answer that is `good` wins; before `second` is started any answer wins; of two bad
+/// ones the later.
 ///
-/// Only a second call is boxed: the common case allocates nothing.
+/// Only a second call is boxed: the common case allocates nothing. `first` comes pinned, because an
+/// async function that is given a future keeps it in memory twice.
 pub(crate) async fn race<F: Future>(
     clock: &dyn Clock,
-    at: Instant,
-    first: F,
+    at: Option<Instant>,
+    mut first: Pin<&mut F>,
     second: impl FnOnce() -> Option<F>,
     good: impl Fn(&F::Output) -> bool,
 ) -> F::Output {
-    let mut first = pin!(first);
     let mut alarm = pin!(None);
     let alone = std::future::poll_fn(|cx| {
         if let Poll::Ready(output) = first.as_mut().poll(cx) {
             return Poll::Ready(Some(output));
         }
+        let Some(at) = at else { return Poll::Pending };
         // The alarm is set only once the call has had to wait.
         if alarm.is_none() {
             alarm.set(Some(clock.sleep_until(at)));

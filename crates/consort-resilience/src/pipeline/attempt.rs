@@ -207,7 +207,7 @@ impl<'a> Walk<'_, 'a> {
             Refusal { by: Guard::Rate, why: Why::RateLimited, retry_after }
         })?;
         if reserved.use_at() > self.now {
-            inner.clock.sleep_until(reserved.use_at()).await;
+            Box::pin(inner.clock.sleep_until(reserved.use_at())).await;
             self.has_waited(Guard::Rate);
         }
         Ok(Some(reserved))
@@ -241,7 +241,7 @@ impl<'a> Walk<'_, 'a> {
             return Err(refusal);
         }
         let at = Some(after(self.now, patience));
-        match until(&*inner.clock, at, inner.bulkhead.enter()).await {
+        match Box::pin(until(&*inner.clock, at, inner.bulkhead.enter())).await {
             Ok(Ok(slot)) => {
                 self.has_waited(Guard::Bulkhead);
                 Ok(Some(slot))

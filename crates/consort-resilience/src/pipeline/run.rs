@@ -1,6 +1,7 @@
 //! The path of one call: its attempts, the pauses between them, and what comes out.
 
 use std::future::Future;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use super::attempt::{Ended, Passage, Trip};
@@ -32,11 +33,7 @@ pub(super) async fn run<T, E, F: Future<Output = Result<T, E>>>(
     let mut now = started;
     loop {
         let number = passage.sent() + 1;
-        let trip = if passage.on.contains(Guard::Hedge) && call.repeatable {
-            hedged(&passage, now, number, &classify, &work).await
-        } else {
-            passage.attempt(now, number, number > 1, false, &classify, &work).await
-        };
+        let trip = hedged(&passage, now, number, &classify, &work).await;
         now = trip.now;
         pauses += trip.waited;
         match decide(&passage, &mut schedule, &trip.ended, now) {
@@ -55,7 +52,8 @@ pub(super) async fn run<T, E, F: Future<Output = Result<T, E>>>(
                 }
                 passage.fired(Guard::Retry);
                 inner.tell(What::RetryScheduled { attempt: passage.sent() + 1, pause, at });
-                let woke = sleep(inner, now, at).await;
+                // Boxed, like every wait off the happy path: a call should be small in memory.
+                let woke = Box::pin(sleep(inner, now, at)).await;
                 pauses += waited(now, woke);
                 now = woke;
             }
@@ -63,7 +61,8 @@ pub(super) async fn run<T, E, F: Future<Output = Result<T, E>>>(
     }
 }
 
-/// An attempt, and a second one beside it when the first takes longer than most.
+/// An attempt, and a second one beside it when hedging is on, the call may be repeated and the
+/// first takes longer than most.
 async fn hedged<T, E, F: Future<Output = Result<T, E>>>(
     passage: &Passage<'_>,
     now: Instant,
@@ -72,21 +71,22 @@ async fn hedged<T, E, F: Future<Output = Result<T, E>>>(
     work: &impl Fn(Attempt) -> F,
 ) -> Trip<T, E> {
     let inner = passage.inner;
-    let delay = inner.hedge.begin();
     let attempt =
         |now, number, lower, hedge| passage.attempt(now, number, lower, hedge, classify, work);
+    let may_hedge = passage.on.contains(Guard::Hedge) && passage.call.repeatable;
+    let at = may_hedge.then(|| after(now, inner.hedge.begin()));
     let second = || {
-        let now = inner.clock.now();
-        inner.hedge.may_send(now).then(|| {
+        let later = inner.clock.now();
+        inner.hedge.may_send(later).then(|| {
             passage.fired(Guard::Hedge);
-            inner.tell(What::Hedged { after: delay });
-            attempt(now, passage.sent() + 1, true, true)
+            inner.tell(What::Hedged { after: waited(now, later) });
+            attempt(later, passage.sent() + 1, true, true)
         })
     };
     let good = |trip: &Trip<T, E>| matches!(trip.ended, Ended::Answered(_, Again::Never));
-    let first = attempt(now, number, number > 1, false);
-    let trip = race(&*inner.clock, after(now, delay), first, second, good).await;
-    if good(&trip) {
+    let first = pin!(attempt(now, number, number > 1, false));
+    let trip = race(&*inner.clock, at, first, second, good).await;
+    if may_hedge && good(&trip) {
         inner.hedge.record(trip.took);
     }
     trip

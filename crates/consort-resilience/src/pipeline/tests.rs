@@ -371,3 +371,10 @@ fn futures_are_send() {
     let pipeline = Pipeline::new("callee", Limits::clone(&Config::default().validate().unwrap()));
     check(pipeline.run(Call::once(), classify, |_| async { Ok(1) }));
 }
+
+#[test]
+fn call_under_way_is_small() {
+    let pipeline = Pipeline::new("callee", Limits::clone(&Config::default().validate().unwrap()));
+    let call = pipeline.run(Call::once(), classify, |_| std::future::ready(Ok(1)));
+    assert!(size_of_val(&call) <= 1_200, "{} bytes", size_of_val(&call));
+}

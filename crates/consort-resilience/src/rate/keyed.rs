@@ -1,10 +1,11 @@
 //! One bucket per key, in bounded memory: a full bucket is forgotten, because a new one is the same.
 
-use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
 use std::time::{Duration, Instant};
+
+use hashbrown::HashTable;
 
 use super::bucket::{Bucket, Quota, Take};
 use super::{Limits, Refused};
@@ -24,7 +25,8 @@ pub struct Keyed<K> {
 }
 
 struct Shard<K> {
-    buckets: HashMap<K, Bucket>,
+    /// A table rather than a map: the hash that found the shard serves here too.
+    buckets: HashTable<(K, Bucket)>,
     /// Not before this moment can a sweep find more than the last one did.
     next_sweep: u64,
 }
@@ -32,7 +34,7 @@ struct Shard<K> {
 impl<K: Hash + Eq + Clone> Keyed<K> {
     /// Room for about `keys` keys whose buckets are not full (at least 16); rounded up.
     pub fn new(limits: &Limits, keys: usize, now: Instant) -> Self {
-        let shard = || Mutex::new(Shard { buckets: HashMap::new(), next_sweep: 0 });
+        let shard = || Mutex::new(Shard { buckets: HashTable::new(), next_sweep: 0 });
         Keyed {
             shards: (0..SHARDS).map(|_| shard()).collect(),
             interval: AtomicU64::new(limits.quota().interval),
@@ -55,13 +57,14 @@ impl<K: Hash + Eq + Clone> Keyed<K> {
             burst: self.burst.load(Ordering::Relaxed),
         };
         let since = nanos_since(self.epoch, now);
-        let shard = self.hasher.hash_one(key) as usize % SHARDS;
-        let mut shard = lock(&self.shards[shard]);
-        if let Some(bucket) = shard.buckets.get(key) {
+        let hash = self.hasher.hash_one(key);
+        // The upper bits: the table inside uses the lower ones.
+        let mut shard = lock(&self.shards[(hash >> 32) as usize % SHARDS]);
+        if let Some((_, bucket)) = shard.buckets.find(hash, |(known, _)| known == key) {
             return told(bucket.take(quota, tokens, since, 0));
         }
         if shard.buckets.len() >= self.keys_per_shard && since >= shard.next_sweep {
-            shard.buckets.retain(|_, bucket| !bucket.is_full(since));
+            shard.buckets.retain(|(_, bucket)| !bucket.is_full(since));
             shard.next_sweep = since.saturating_add(quota.interval);
         }
         if shard.buckets.len() >= self.keys_per_shard {
@@ -70,7 +73,8 @@ impl<K: Hash + Eq + Clone> Keyed<K> {
         let bucket = Bucket::new();
         let taken = told(bucket.take(quota, tokens, since, 0));
         if taken.is_ok() {
-            shard.buckets.insert(key.clone(), bucket);
+            let rehash = |(key, _): &(K, Bucket)| self.hasher.hash_one(key);
+            shard.buckets.insert_unique(hash, (key.clone(), bucket), rehash);
         }
         taken
     }
