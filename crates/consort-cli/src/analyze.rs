@@ -19,6 +19,7 @@ use consort::{
 };
 use futures_util::StreamExt;
 use job::{Format, Job, Out};
+use key::Versions;
 use one::{Done, Ending, one};
 use serde::Serialize;
 use serde_json::json;
@@ -40,8 +41,10 @@ pub(crate) async fn run(
 ) -> Result<u8, Failure> {
     let job = Job::understand(typed, settings.json)?;
     let (mut engine, kept) = open(settings, console).await?;
+    engine.goes_on_by("the same command again");
     let consort = engine.consort();
     let batch = Batch {
+        versions: Versions::of(&consort),
         job: &job,
         console,
         consort: &consort,
@@ -92,6 +95,7 @@ fn about_the_store(category: Category) -> bool {
 /// All inputs of one command.
 struct Batch<'a> {
     job: &'a Job,
+    versions: Versions,
     console: &'a Console,
     consort: &'a Consort,
     /// True when runs are recorded.

@@ -18,7 +18,7 @@ as only one run matches.";
 
 /// One engine for every orchestrator of an AI product.
 #[derive(Debug, Parser)]
-#[command(name = "consort", version, max_term_width = 100, after_help = AFTER)]
+#[command(name = "consort", version, max_term_width = 80, after_help = AFTER)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -92,7 +92,7 @@ With --json: {name, version, …, request, response, guards: [{name, settings}]}
 pub(crate) enum Store {
     /// Read everything and report what is damaged.
     #[command(after_long_help = "\
-With --json: {store, sound, runs, records, blobs, problems: [text]}.
+With --json: {store, sound, runs, records, payloads, messages, damage: [{place, what}]}.
 Ends with 50 when something is damaged.")]
     Check,
     /// Copy the store to a new file, also while it is in use.

@@ -266,3 +266,6 @@ fn answer(answer: &Answer) -> Vec<String> {
     }
     lines
 }
+
+#[cfg(test)]
+mod tests;

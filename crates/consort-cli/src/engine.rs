@@ -27,6 +27,8 @@ pub(crate) struct Engine<'a> {
     console: &'a Console,
     /// True when runs outlive the process.
     kept: bool,
+    /// What to type to go on after an interruption, where it is not `resume`.
+    again: Option<&'static str>,
 }
 
 /// Who may change a store.
@@ -72,7 +74,12 @@ impl<'a> Engine<'a> {
             console.note(&why);
         }
         let events = consort.facade().events();
-        Ok(Self { consort, events, interrupts, console, kept })
+        Ok(Self { consort, events, interrupts, console, kept, again: None })
+    }
+
+    /// Says what goes on after an interruption, other than `resume`.
+    pub(crate) fn goes_on_by(&mut self, again: &'static str) {
+        self.again = Some(again);
     }
 
     pub(crate) fn consort(&self) -> Consort {
@@ -113,9 +120,10 @@ impl<'a> Engine<'a> {
             biased;
             code = self.interrupts.next() => std::process::exit(code.into()),
             closed = self.consort.suspend() => match closed {
-                Ok(closed) if closed.suspended > 0 && self.kept => {
-                    let runs = count(closed.suspended, "run");
-                    self.console.note(&format!("{runs} suspended; to go on: consort resume"));
+                Ok(closed) if self.kept && (closed.suspended > 0 || self.again.is_some()) => {
+                    let (runs, again) = (count(closed.suspended, "run"), self.again);
+                    let again = again.unwrap_or("consort resume");
+                    self.console.note(&format!("{runs} suspended; to go on: {again}"));
                 }
                 Ok(_) => {}
                 Err(error) => self.console.error(&error, None),

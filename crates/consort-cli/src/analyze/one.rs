@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::{
     Batch,
     input::{Content, Input},
-    key::{Versions, Work},
+    key::Work,
 };
 use crate::reading::blocking;
 
@@ -82,9 +82,8 @@ async fn find_or_run(batch: &Batch<'_>, input: &Input) -> Result<Found, StepErro
             }
         }
         Content::Bytes(bytes) => {
-            let versions = Versions::of(batch.consort);
             let hash = Hash::of(&bytes);
-            let work = Work::new(hash, &input.ending(), batch.job.depth, &versions);
+            let work = Work::new(hash, &input.ending(), batch.job.depth, &batch.versions);
             let (key, earlier) = earlier(batch, &work).await?;
             if let Some((run, past)) = earlier {
                 return match past.ended {

@@ -16,8 +16,8 @@ analysed again: its report comes from the store. After Ctrl-C, or a crash, the
 same command goes on where it was.
 
 With --json: the report of each input, one JSON document after the other; for an
-input without a report {input, skipped} or {input, error}. With --out as well,
-instead: {inputs: [{input, status, run, reused, out, reason, error}]}.
+input without a report {input, skipped}, {input, uncertain} or {input, error}.
+With --out as well: {inputs: [{input, status, run, reused, out, reason, error}]}.
 With several inputs the exit code is the highest.")]
 pub(crate) struct Analyze {
     /// Files or addresses to report on; `-` for standard input.

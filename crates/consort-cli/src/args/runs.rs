@@ -6,7 +6,10 @@ use clap::ValueEnum;
 
 const RESULT: &str = "\
 With --json: {run, status, value, losses: [{what, why}], doubt, reason, error}.
-`run` is null for what keeps no record; what does not apply is absent.";
+`run` is null for what keeps no record; what does not apply is absent. An error is
+{category, message, causes, violations: [{pointer, message}], actions, …}. Of a run
+that nobody waits for: {run, status: \"detached\"}. Without a run `resume` answers
+as `runs` does.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = RESULT)]
@@ -62,9 +65,12 @@ pub(crate) enum State {
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-With --json: what `runs` tells of the run, and {request, request_id, trace, deadline,
-forked_from, caused_by, blocked, entries: […], children: […], result}. An entry is one
-line of the drawing: {position, entry, name, …}.")]
+With --json: what `runs` tells of a run, and {request, request_id, trace, deadline,
+forked_from: {run, step}, caused_by, entries, result}. Entries are the lines of the
+drawing: {position, entry, …}; `entry` is one of step {kind, callee, began, ended,
+took_ms, attempts, spend, guards, request, result, run}, child {run}, pending
+{waiting}, decision, signal, local, event and cancel. The `run` of an entry is a
+child run in the same form; a result is {status, value, losses, doubt, reason, error}.")]
 pub(crate) struct Show {
     /// The run.
     pub(crate) run: String,
@@ -78,7 +84,9 @@ pub(crate) struct Resume {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "With --json: {run, done, owner}; `done` is `cancelled` or `asked`.")]
+#[command(after_long_help = "\
+With --json: {run, done}; `done` is `cancelled`, or `recorded` for a run that is blocked;
+`taken` or `queued` when another process owns the store.")]
 pub(crate) struct Cancel {
     /// The run.
     pub(crate) run: String,
@@ -104,7 +112,9 @@ pub(crate) struct Fork {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "With --json: {run, done, owner}; `done` is `recorded` or `asked`.")]
+#[command(after_long_help = "\
+With --json: {run, done}; `done` is `recorded`; `taken` or `queued` when another
+process owns the store.")]
 pub(crate) struct Signal {
     /// The run.
     pub(crate) run: String,

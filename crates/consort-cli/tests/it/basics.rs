@@ -25,7 +25,7 @@ fn help_fits_eighty_columns_and_names_every_exit_code_that_is_not_a_category() {
     {
         assert!(help.contains(word), "{word}: {help}");
     }
-    assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+    assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
 }
 
 #[test]

@@ -72,6 +72,7 @@ fn ctrl_c_suspends_a_batch_and_the_same_command_goes_on() {
     going.signal("INT");
     let ended = going.finish().with_code(130);
     assert!(ended.err.contains("interrupted: stopping"), "{ended:#?}");
+    assert!(ended.err.ends_with("to go on: the same command again"), "{ended:#?}");
     let (before, _) = ids(&world);
 
     fs::remove_file(world.path("never.txt")).unwrap();
