@@ -40,7 +40,12 @@ pub fn fuzz_decode(data: &[u8]) {
 /// Any bytes and any hint have a kind or a named refusal.
 pub fn fuzz_sniff(data: &[u8]) {
     let text = String::from_utf8_lossy(data).into_owned();
-    let hint = Hint { media_type: Some(text.clone()), name: Some(text.clone()), url: Some(text), kind: None };
+    let hint = Hint {
+        media_type: Some(text.clone()),
+        name: Some(text.clone()),
+        url: Some(text),
+        kind: None,
+    };
     let _ = sniff(data, &hint);
     let _ = sniff(data, &Hint::default());
     let _ = extract(data, &hint, &limits()).map(|document| check(&document));
@@ -105,7 +110,14 @@ pub fn fuzz_expression(data: &[u8]) {
 
 /// Limits low enough that a fuzzer finds them.
 fn limits() -> Limits {
-    Limits { max_depth: 100, max_elements: 5_000, max_cues: 500, max_links: 20, max_entries: 20, ..Limits::default() }
+    Limits {
+        max_depth: 100,
+        max_elements: 5_000,
+        max_cues: 500,
+        max_links: 20,
+        max_entries: 20,
+        ..Limits::default()
+    }
 }
 
 fn run(data: &[u8], kind: Kind) {
@@ -130,23 +142,39 @@ pub fn check(document: &Document) {
         assert_eq!(span.of(text).trim(), span.of(text), "paragraphs are trimmed");
         let after = document.paragraphs.get(index + 1).map_or(text.len(), |next| next.start);
         let between = text.get(span.end..after);
-        assert!(between.is_some_and(|between| between.trim().is_empty()), "only space between paragraphs");
+        assert!(
+            between.is_some_and(|between| between.trim().is_empty()),
+            "only space between paragraphs"
+        );
     }
     let cues = &document.cues;
     assert!(cues.iter().all(|cue| fits(text, cue.span) && cue.start_ms <= cue.end_ms), "cues fit");
     assert!(cues.windows(2).all(|pair| pair[0].span.end <= pair[1].span.start), "cues in order");
     let turns = &document.turns;
-    assert!(turns.iter().all(|turn| fits(text, turn.span) && !turn.speaker.is_empty()), "turns fit");
+    assert!(
+        turns.iter().all(|turn| fits(text, turn.span) && !turn.speaker.is_empty()),
+        "turns fit"
+    );
     assert!(turns.windows(2).all(|pair| pair[0].span.end <= pair[1].span.start), "turns in order");
-    assert!(document.links.iter().all(|link| link.span.is_none_or(|span| fits(text, span))), "links fit");
+    assert!(
+        document.links.iter().all(|link| link.span.is_none_or(|span| fits(text, span))),
+        "links fit"
+    );
     let headings = &document.headings;
-    assert!(headings.iter().all(|h| fits(text, h.span) && (1..=6).contains(&h.level)), "headings fit");
+    assert!(
+        headings.iter().all(|h| fits(text, h.span) && (1..=6).contains(&h.level)),
+        "headings fit"
+    );
     check_sentences(document);
     if let Ok(rules) = GateRules::shipped() {
         let report = gate(document, &rules);
         assert_eq!(report.verdict().is_some(), report.reason().is_some());
         let shares = [Metric::Repetition, Metric::Boilerplate, Metric::Promotion, Metric::Letters];
-        let shares = shares.into_iter().chain([Metric::Mixed, Metric::LanguageConfidence, Metric::Addresses]);
+        let shares = shares.into_iter().chain([
+            Metric::Mixed,
+            Metric::LanguageConfidence,
+            Metric::Addresses,
+        ]);
         for metric in shares {
             let value = report.measures.get(metric);
             assert!((-1e-9..=1.0 + 1e-9).contains(&value), "{} is {value}", metric.name());
@@ -162,7 +190,10 @@ fn check_sentences(document: &Document) {
         assert_eq!(sentence.id as usize, id, "ids count up");
         assert!(fits(text, sentence.span) && !sentence.span.is_empty(), "sentences fit");
         let paragraph = document.paragraphs.get(sentence.paragraph as usize);
-        assert!(paragraph.is_some_and(|paragraph| paragraph.contains(sentence.span)), "inside its paragraph");
+        assert!(
+            paragraph.is_some_and(|paragraph| paragraph.contains(sentence.span)),
+            "inside its paragraph"
+        );
         assert!(id == 0 || found[id - 1].span.end <= sentence.span.start, "in order");
         covered += visible(sentence.span.of(text));
     }

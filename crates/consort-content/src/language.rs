@@ -67,7 +67,9 @@ pub fn detect(text: &str) -> Language {
             // Two independent witnesses who agree.
             (found.lang, 1.0 - (1.0 - found.confidence) * (1.0 - by_letters))
         }
-        Some(found) if found.confidence >= 0.5 || found.confidence >= by_letters => (found.lang, found.confidence),
+        Some(found) if found.confidence >= 0.5 || found.confidence >= by_letters => {
+            (found.lang, found.confidence)
+        }
         Some(_) => (info.lang(), by_letters / 2.0),
         None => (info.lang(), by_letters),
     };

@@ -89,7 +89,10 @@ pub fn feed(bytes: &[u8], hint: &Hint, limits: &Limits) -> Result<Feed, ExtractE
     }
     if total > limits.max_entries {
         let beyond = total - limits.max_entries;
-        found.losses.push(format!("{beyond} more entries than the limit of {} not read.", limits.max_entries));
+        found.losses.push(format!(
+            "{beyond} more entries than the limit of {} not read.",
+            limits.max_entries
+        ));
     }
     Ok(found)
 }
@@ -99,7 +102,8 @@ impl Feed {
     #[must_use]
     pub fn into_document(self, limits: &Limits) -> Document {
         let size = self.entries.iter().map(|entry| entry.text.len() + 80).sum();
-        let mut all = Document { kind: Kind::Feed, method: Method::FeedEntries, ..Document::default() };
+        let mut all =
+            Document { kind: Kind::Feed, method: Method::FeedEntries, ..Document::default() };
         all.text.reserve(size);
         (all.title, all.declared_language) = (self.title, self.language);
         (all.encoding, all.losses) = (self.encoding, self.losses);
@@ -111,7 +115,8 @@ impl Feed {
                 all.headings.push(Heading { span, level: 2 });
             }
             if let Some(url) = entry.url {
-                let span = entry.title.as_ref().and(all.headings.last()).map(|heading| heading.span);
+                let span =
+                    entry.title.as_ref().and(all.headings.last()).map(|heading| heading.span);
                 all.links.push(Link { span, url, text: entry.title.unwrap_or_default() });
             }
             if entry.text.is_empty() {
@@ -156,13 +161,15 @@ fn entry(source: model::Entry, base: Option<&Url>, limits: &Limits) -> Result<En
     let mut out = Builder::new(html.len(), limits.max_links);
     write_fragment(html, base, limits, &mut out)?;
     let text = out.finish();
-    let files = source.media.iter().flat_map(|media| &media.content).filter_map(|file| file.url.as_ref());
+    let files =
+        source.media.iter().flat_map(|media| &media.content).filter_map(|file| file.url.as_ref());
     let enclosed = source.links.iter().filter(|link| link.rel.as_deref() == Some("enclosure"));
     let media = files.map(|url| url.to_string()).chain(enclosed.map(|link| link.href.clone()));
     let mut media: Vec<String> = media.filter_map(|url| resolve(&url, base)).collect();
     media.dedup();
     let transcripts = source.media.iter().flat_map(|media| &media.transcripts);
-    let transcripts = transcripts.filter_map(|transcript| resolve(transcript.url.as_str(), base)).collect();
+    let transcripts =
+        transcripts.filter_map(|transcript| resolve(transcript.url.as_str(), base)).collect();
     let author = source.authors.into_iter().find_map(|person| person.name.or(person.email));
     Ok(Entry {
         title: source.title.and_then(|title| plain(&title, limits)),

@@ -29,7 +29,8 @@ const ASKED: usize = 60_000;
 pub(super) fn declared_encoding(bytes: &[u8]) -> Option<String> {
     let head = String::from_utf8_lossy(&bytes[..bytes.len().min(4096)]).to_ascii_lowercase();
     let after = head.match_indices("charset").map(|(at, word)| &head[at + word.len()..]);
-    let after = after.chain(head.match_indices("encoding").map(|(at, word)| &head[at + word.len()..]));
+    let after =
+        after.chain(head.match_indices("encoding").map(|(at, word)| &head[at + word.len()..]));
     after.filter_map(|rest| rest.trim_start().strip_prefix('=')).find_map(|rest| {
         let value = rest.trim_start().trim_start_matches(['"', '\'']);
         let end = value.find(|c: char| !(c.is_ascii_alphanumeric() || "-_:.".contains(c)));
@@ -47,9 +48,17 @@ pub(super) fn declared_encoding(bytes: &[u8]) -> Option<String> {
 /// # Errors
 ///
 /// [`ExtractError::TooDeep`] and [`ExtractError::TooLarge`] before parsing.
-pub(super) fn parse(text: &str, url: Option<&str>, limits: &Limits) -> Result<Document, ExtractError> {
+pub(super) fn parse(
+    text: &str,
+    url: Option<&str>,
+    limits: &Limits,
+) -> Result<Document, ExtractError> {
     if text.len() > limits.max_page_bytes {
-        return Err(ExtractError::TooLarge { size: text.len(), limit: limits.max_page_bytes, unit: "bytes" });
+        return Err(ExtractError::TooLarge {
+            size: text.len(),
+            limit: limits.max_page_bytes,
+            unit: "bytes",
+        });
     }
     check(text, Syntax::Html, limits)?;
     let base = url.and_then(|url| Url::parse(url).ok()).filter(|url| url.has_host());
@@ -64,12 +73,16 @@ pub(super) fn parse(text: &str, url: Option<&str>, limits: &Limits) -> Result<Do
             let metadata = reader.get_article_metadata(reader.parse_json_ld());
             let asked = page.nodes.len() <= ASKED;
             let article = asked.then(|| reader.parse().ok()).flatten();
-            (Some(metadata), article.map(|article| Tree::new(Dom::fragment(article.content).root())))
+            (
+                Some(metadata),
+                article.map(|article| Tree::new(Dom::fragment(article.content).root())),
+            )
         }
         Err(_) => (None, None),
     };
     let about = About::new(metadata, page.headings());
-    let mut document = choose(&page, readable.as_ref(), about.title.as_deref(), base.as_ref(), limits);
+    let mut document =
+        choose(&page, readable.as_ref(), about.title.as_deref(), base.as_ref(), limits);
     document.declared_language = lang.filter(|lang| !lang.trim().is_empty());
     let About { title, byline, published } = about;
     Ok(Document { kind: Kind::Html, title, byline, published, ..document })
@@ -107,7 +120,9 @@ impl About {
             let words = written.split_whitespace().collect::<Vec<_>>().join(" ");
             (!words.is_empty()).then_some(words)
         };
-        let Some(metadata) = metadata else { return Self { title: None, byline: None, published: None } };
+        let Some(metadata) = metadata else {
+            return Self { title: None, byline: None, published: None };
+        };
         let title = plain(metadata.title);
         let repeated = |heading: &String| {
             let opens = title.as_ref().is_some_and(|title| title.starts_with(heading.as_str()));
@@ -142,14 +157,19 @@ fn choose(
     let all = kept.chars(0, page.nodes.len());
     let landmark = landmark(page, &kept);
     let readable = readable.map(|tree| (tree, furniture::mark(tree)));
-    let found = readable.as_ref().map_or(0, |(tree, dropped)| Counts::of(tree, dropped).chars(0, tree.nodes.len()));
+    let found = readable
+        .as_ref()
+        .map_or(0, |(tree, dropped)| Counts::of(tree, dropped).chars(0, tree.nodes.len()));
     let in_landmark = landmark.map_or(0, |at| kept.chars(at, page.nodes[at].end));
-    let needed = if in_landmark > 0 { ENOUGH * in_landmark as f64 } else { ENOUGH_OF_PAGE * all as f64 };
+    let needed =
+        if in_landmark > 0 { ENOUGH * in_landmark as f64 } else { ENOUGH_OF_PAGE * all as f64 };
     let (tree, range, dropped, method) = match (&readable, landmark) {
         (Some((tree, dropped)), _) if found > 0 && found as f64 >= needed => {
             (*tree, 0..tree.nodes.len(), dropped, Method::Readability)
         }
-        (_, Some(at)) if in_landmark > 0 => (page, at..page.nodes[at].end, &dropped, Method::Landmark),
+        (_, Some(at)) if in_landmark > 0 => {
+            (page, at..page.nodes[at].end, &dropped, Method::Landmark)
+        }
         _ => (page, 0..page.nodes.len(), &dropped, Method::WholePage),
     };
     let mut out = Builder::new(all, limits.max_links);
@@ -165,7 +185,9 @@ fn landmark(page: &Tree, kept: &Counts) -> Option<usize> {
     let main = tagged(Tag::Main).max_by_key(|at| size(*at));
     let article = tagged(Tag::Article).max_by_key(|at| size(*at));
     match (main, article) {
-        (Some(main), Some(article)) if size(article) as f64 >= 0.6 * size(main) as f64 => Some(article),
+        (Some(main), Some(article)) if size(article) as f64 >= 0.6 * size(main) as f64 => {
+            Some(article)
+        }
         (Some(main), _) => Some(main),
         (None, Some(article)) => {
             // One story among many on a front page is no landmark.

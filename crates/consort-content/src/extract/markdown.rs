@@ -123,7 +123,12 @@ impl Walk {
                 }
                 self.cell_before = true;
             }
-            Tag::Paragraph | Tag::FootnoteDefinition(_) | Tag::Item | Tag::BlockQuote(_) | Tag::Table(_) | Tag::List(_) => {
+            Tag::Paragraph
+            | Tag::FootnoteDefinition(_)
+            | Tag::Item
+            | Tag::BlockQuote(_)
+            | Tag::Table(_)
+            | Tag::List(_) => {
                 self.out.end_paragraph();
             }
             _ => {}

@@ -30,7 +30,9 @@ pub(super) fn parse(text: &str, limits: &Limits) -> Result<Document, ExtractErro
 fn headline(document: &Document) -> Option<Span> {
     let [first, rest @ ..] = document.paragraphs.as_slice() else { return None };
     let line = first.of(&document.text);
-    let marked = line.ends_with(['.', '!', '?', ',', ';', ':', '\u{2026}', '\u{3002}', '\u{964}', '"', '\u{201D}']);
+    let marked = line.ends_with([
+        '.', '!', '?', ',', ';', ':', '\u{2026}', '\u{3002}', '\u{964}', '"', '\u{201D}',
+    ]);
     let words = line.split_whitespace().count();
     let short = words <= 15 && line.len() <= 120 && !line.contains('\n');
     let opens = line.starts_with(|c: char| c.is_alphanumeric() && !c.is_lowercase());

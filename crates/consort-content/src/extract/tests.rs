@@ -182,7 +182,10 @@ fn feeds_give_their_entries() {
     let found = feed(RSS.as_bytes(), &hint, &Limits::default()).expect("reads");
     assert_eq!((found.title.as_deref(), found.entries.len()), (Some("Quay & News"), 2));
     let first = &found.entries[0];
-    assert_eq!((first.title.as_deref(), first.text.as_str()), (Some("Bridge closes"), "For a year."));
+    assert_eq!(
+        (first.title.as_deref(), first.text.as_str()),
+        (Some("Bridge closes"), "For a year.")
+    );
     assert_eq!(first.links[0].url, "https://q.example/why");
     assert_eq!(first.media, ["https://q.example/1.mp3"]);
     assert_eq!(first.published.as_deref(), Some("2031-03-04T06:00:00+00:00"));

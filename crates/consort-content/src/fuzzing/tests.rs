@@ -6,13 +6,78 @@ use super::*;
 
 /// Pieces that parsers treat specially.
 const TOKENS: &[&[u8]] = &[
-    b"<", b">", b"</", b"<!--", b"-->", b"]]>", b"<![CDATA[", b"<script>", b"<table><tr><td>", b"<p>", b"<svg>",
-    b"&amp;", b"&#0;", b"&#x110000;", b"\"", b"'", b"=", b"\0", b"\xFF", b"\xEF\xBB\xBF", b"\xE2\x80\xAE", b"\r\n",
-    b"\n\n", b"\n", b" --> ", b"00:00:01,000", b"99999:99:99.999", b"WEBVTT", b"NOTE", b"<v X>", b"1\n", b"{\\an8}",
-    b"[Music]", b">> ", b"ANNA: ", b"[00:01:02] ", b"{", b"}", b"[", b"]", b":", b",", b"1e308", b"-1", b"\"segments\":",
-    b"\"start\":", b"null", b"# ", b"| a | b |\n| - | - |\n", b"```", b"---\n", b"[x](y)", b"![x](y)", b"> ", b"* ",
-    b". ", b"...", b"?! ", b"\xE3\x80\x82", b"\xE2\x80\x9D", b"\xF0\x9F\x98\x80", b"Mr. ", b"U.S. ", b" and ", b" or ",
-    b"not ", b"(", b")", b"words >= 4", b"<rss version=\"2.0\"><channel><item>", b"<feed><entry>", b"\xC2\xA0",
+    b"<",
+    b">",
+    b"</",
+    b"<!--",
+    b"-->",
+    b"]]>",
+    b"<![CDATA[",
+    b"<script>",
+    b"<table><tr><td>",
+    b"<p>",
+    b"<svg>",
+    b"&amp;",
+    b"&#0;",
+    b"&#x110000;",
+    b"\"",
+    b"'",
+    b"=",
+    b"\0",
+    b"\xFF",
+    b"\xEF\xBB\xBF",
+    b"\xE2\x80\xAE",
+    b"\r\n",
+    b"\n\n",
+    b"\n",
+    b" --> ",
+    b"00:00:01,000",
+    b"99999:99:99.999",
+    b"WEBVTT",
+    b"NOTE",
+    b"<v X>",
+    b"1\n",
+    b"{\\an8}",
+    b"[Music]",
+    b">> ",
+    b"ANNA: ",
+    b"[00:01:02] ",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b":",
+    b",",
+    b"1e308",
+    b"-1",
+    b"\"segments\":",
+    b"\"start\":",
+    b"null",
+    b"# ",
+    b"| a | b |\n| - | - |\n",
+    b"```",
+    b"---\n",
+    b"[x](y)",
+    b"![x](y)",
+    b"> ",
+    b"* ",
+    b". ",
+    b"...",
+    b"?! ",
+    b"\xE3\x80\x82",
+    b"\xE2\x80\x9D",
+    b"\xF0\x9F\x98\x80",
+    b"Mr. ",
+    b"U.S. ",
+    b" and ",
+    b" or ",
+    b"not ",
+    b"(",
+    b")",
+    b"words >= 4",
+    b"<rss version=\"2.0\"><channel><item>",
+    b"<feed><entry>",
+    b"\xC2\xA0",
 ];
 
 fn seeds() -> Vec<Vec<u8>> {
@@ -78,20 +143,25 @@ fn the_corpus_keeps_every_promise() {
         for (_, target) in TARGETS {
             target(&seed);
         }
-        let _ = extract(&seed, &Hint::default(), &Limits::default()).map(|document| check(&document));
+        let _ =
+            extract(&seed, &Hint::default(), &Limits::default()).map(|document| check(&document));
     }
 }
 
 /// `CONSORT_FUZZ_ROUNDS` sets how many inputs each target gets; the failing one is printed.
 #[test]
 fn mutated_corpus_keeps_every_promise() {
-    let rounds = std::env::var_os("CONSORT_FUZZ_ROUNDS").and_then(|rounds| rounds.to_str()?.parse().ok());
+    let rounds =
+        std::env::var_os("CONSORT_FUZZ_ROUNDS").and_then(|rounds| rounds.to_str()?.parse().ok());
     let seeds = seeds();
     for (index, (name, target)) in TARGETS.iter().enumerate() {
         for round in 0..rounds.unwrap_or(100_u64) {
             let data = mutate(&mut Random(round * 1_000 + index as u64), &seeds);
             if std::panic::catch_unwind(|| target(&data)).is_err() {
-                panic!("target `{name}` broke in round {round} on {:?}", String::from_utf8_lossy(&data));
+                panic!(
+                    "target `{name}` broke in round {round} on {:?}",
+                    String::from_utf8_lossy(&data)
+                );
             }
         }
     }

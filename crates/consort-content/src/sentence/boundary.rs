@@ -43,16 +43,43 @@ pub(super) const fn is_cjk(c: char) -> bool {
 }
 
 const fn is_full(c: char) -> bool {
-    matches!(c,
-        '\u{3002}' | '\u{FF01}' | '\u{FF1F}' | '\u{FF61}' | '\u{61F}' | '\u{6D4}' | '\u{964}' | '\u{965}'
-        | '\u{589}' | '\u{1362}' | '\u{1367}' | '\u{203D}' | '\u{2047}' | '\u{2048}' | '\u{2049}' | '\u{104A}'
-        | '\u{104B}' | '\u{17D4}' | '\u{17D5}')
+    matches!(
+        c,
+        '\u{3002}'
+            | '\u{FF01}'
+            | '\u{FF1F}'
+            | '\u{FF61}'
+            | '\u{61F}'
+            | '\u{6D4}'
+            | '\u{964}'
+            | '\u{965}'
+            | '\u{589}'
+            | '\u{1362}'
+            | '\u{1367}'
+            | '\u{203D}'
+            | '\u{2047}'
+            | '\u{2048}'
+            | '\u{2049}'
+            | '\u{104A}'
+            | '\u{104B}'
+            | '\u{17D4}'
+            | '\u{17D5}'
+    )
 }
 
 const fn is_quote(c: char) -> bool {
-    matches!(c,
-        '"' | '\'' | '\u{201C}' | '\u{201D}' | '\u{2018}' | '\u{2019}' | '\u{201E}' | '\u{AB}' | '\u{BB}'
-        | '\u{300C}'..='\u{300F}' | '\u{2039}' | '\u{203A}')
+    matches!(
+        c,
+        '"' | '\''
+            | '\u{201C}'
+            | '\u{201D}'
+            | '\u{2018}'
+            | '\u{2019}'
+            | '\u{201E}'
+            | '\u{AB}'
+            | '\u{BB}'
+            | '\u{300C}'..='\u{300F}' | '\u{2039}' | '\u{203A}'
+    )
 }
 
 const fn is_close_bracket(c: char) -> bool {
@@ -75,18 +102,33 @@ pub(super) fn mark(text: &str, at: usize) -> Option<Mark> {
         c if is_full(c) => Kind::Full,
         // Cut off in mid-word: `“Wait —”`.
         '"' | '\u{201D}' if text[..at].ends_with(['\u{2014}', '\u{2013}']) => {
-            return Some(Mark { start: at, end: at + first.len_utf8(), kind: Kind::Dots, quoted: true, bracketed: false });
+            return Some(Mark {
+                start: at,
+                end: at + first.len_utf8(),
+                kind: Kind::Dots,
+                quoted: true,
+                bracketed: false,
+            });
         }
         c if is_emoji(c) => {
             let end = text.len() - text[at..].trim_start_matches(is_emoji).len();
-            return Some(Mark { start: at, end, kind: Kind::Picture, quoted: false, bracketed: false });
+            return Some(Mark {
+                start: at,
+                end,
+                kind: Kind::Picture,
+                quoted: false,
+                bracketed: false,
+            });
         }
         _ => return None,
     };
     let mut end = at + first.len_utf8();
     while let Some(c) = text[end..].chars().next() {
         // `. . .` is one ellipsis.
-        let spaced = c == ' ' && kind != Kind::Cry && text[end + 1..].starts_with('.') && text[..end].ends_with('.');
+        let spaced = c == ' '
+            && kind != Kind::Cry
+            && text[end + 1..].starts_with('.')
+            && text[..end].ends_with('.');
         match c {
             '.' | '\u{2026}' if matches!(kind, Kind::Stop | Kind::Dots) => kind = Kind::Dots,
             _ if spaced => {}
@@ -109,7 +151,8 @@ fn close(text: &str, mark: &mut Mark) {
         let Some(c) = rest.chars().next() else { return };
         if is_quote(c) {
             // In scripts without spaces an opening quote may follow at once.
-            if matches!(c, '\u{300C}' | '\u{300E}') || (c == '\u{201C}' && mark.kind == Kind::Full) {
+            if matches!(c, '\u{300C}' | '\u{300E}') || (c == '\u{201C}' && mark.kind == Kind::Full)
+            {
                 return;
             }
             mark.quoted = true;
@@ -119,7 +162,10 @@ fn close(text: &str, mark: &mut Mark) {
             mark.end += c.len_utf8();
         } else if let Some(length) = note(rest) {
             mark.end += length;
-        } else if let Some(after) = rest.strip_prefix([' ', '\u{A0}', '\u{202F}']).filter(|after| after.starts_with('\u{BB}')) {
+        } else if let Some(after) = rest
+            .strip_prefix([' ', '\u{A0}', '\u{202F}'])
+            .filter(|after| after.starts_with('\u{BB}'))
+        {
             // French puts a space before its closing quote.
             mark.quoted = true;
             mark.end = text.len() - after.len() + '\u{BB}'.len_utf8();
@@ -134,7 +180,13 @@ fn close(text: &str, mark: &mut Mark) {
 
 /// `[12]` or superscript digits: a note belongs to the sentence before it.
 fn note(rest: &str) -> Option<usize> {
-    let raised = rest.len() - rest.trim_start_matches(['\u{B9}', '\u{B2}', '\u{B3}', '\u{2070}', '\u{2074}', '\u{2075}', '\u{2076}', '\u{2077}', '\u{2078}', '\u{2079}']).len();
+    let raised = rest.len()
+        - rest
+            .trim_start_matches([
+                '\u{B9}', '\u{B2}', '\u{B3}', '\u{2070}', '\u{2074}', '\u{2075}', '\u{2076}',
+                '\u{2077}', '\u{2078}', '\u{2079}',
+            ])
+            .len();
     if raised > 0 {
         return Some(raised);
     }
@@ -144,7 +196,10 @@ fn note(rest: &str) -> Option<usize> {
 }
 
 fn greek_before(text: &str, at: usize) -> bool {
-    text[..at].chars().next_back().is_some_and(|c| matches!(c, '\u{370}'..='\u{3FF}' | '\u{1F00}'..='\u{1FFF}'))
+    text[..at]
+        .chars()
+        .next_back()
+        .is_some_and(|c| matches!(c, '\u{370}'..='\u{3FF}' | '\u{1F00}'..='\u{1FFF}'))
 }
 
 /// True when `mark` ends a sentence of `text` that began at `start`.
@@ -162,7 +217,9 @@ pub(super) fn ends(text: &str, start: usize, mark: Mark) -> bool {
         return apart && lists::has("opener", &titled(follower));
     }
     if !apart {
-        return mark.kind != Kind::Dots && !mark.quoted && glued(text, mark, before, next, follower);
+        return mark.kind != Kind::Dots
+            && !mark.quoted
+            && glued(text, mark, before, next, follower);
     }
     // A dash goes on with the sentence: `“Who is there?” — he asked`.
     let undashed = after.trim_start_matches(['\u{2014}', '\u{2013}', '-', ' ']);
@@ -174,7 +231,9 @@ pub(super) fn ends(text: &str, start: usize, mark: Mark) -> bool {
         return !(lower || mark.quoted && names_speaker(after));
     }
     match mark.kind {
-        Kind::Cry => !lower || !(before.is_title() || lists::has("exclaimed", &before.word.to_lowercase())),
+        Kind::Cry => {
+            !lower || !(before.is_title() || lists::has("exclaimed", &before.word.to_lowercase()))
+        }
         Kind::Stop => stop::ends(before, next, follower),
         Kind::Dots | Kind::Full | Kind::Picture => !lower,
     }
@@ -198,7 +257,12 @@ impl<'a> Before<'a> {
         let (from, word) = last_word(&text[start..end]);
         let from = start + from;
         let (_, prior) = last_word(text[start..from].trim_end());
-        let line = text[start..from].chars().rev().take_while(|c| *c != '\n').take(WORD).any(|c| !c.is_whitespace());
+        let line = text[start..from]
+            .chars()
+            .rev()
+            .take_while(|c| *c != '\n')
+            .take(WORD)
+            .any(|c| !c.is_whitespace());
         let opening = text[start..end].chars().take(WORD).find(|c| c.is_alphabetic());
         Self { word, prior, first: !line, casual: opening.is_some_and(char::is_lowercase) }
     }
@@ -219,11 +283,15 @@ fn last_word(text: &str) -> (usize, &str) {
     match from {
         Some(from) => {
             let word = &text[from..];
-            let bare = word.trim_start_matches(|c| is_quote(c) || matches!(c, '(' | '[' | '{' | '\u{BF}' | '\u{A1}' | '*'));
+            let bare = word.trim_start_matches(|c| {
+                is_quote(c) || matches!(c, '(' | '[' | '{' | '\u{BF}' | '\u{A1}' | '*')
+            });
             (text.len() - bare.len(), bare)
         }
         None if floor == 0 => {
-            let bare = text.trim_start_matches(|c| is_quote(c) || matches!(c, '(' | '[' | '\u{BF}' | '\u{A1}' | '*'));
+            let bare = text.trim_start_matches(|c| {
+                is_quote(c) || matches!(c, '(' | '[' | '\u{BF}' | '\u{A1}' | '*')
+            });
             (text.len() - bare.len(), bare)
         }
         None => (text.len(), ""),
@@ -232,7 +300,8 @@ fn last_word(text: &str) -> (usize, &str) {
 
 /// The word after a mark, without opening quotes and brackets.
 fn follower(after: &str) -> &str {
-    let bare = after.trim_start_matches(|c: char| is_quote(c) || matches!(c, '(' | '[' | '\u{BF}' | '\u{A1}'));
+    let bare = after
+        .trim_start_matches(|c: char| is_quote(c) || matches!(c, '(' | '[' | '\u{BF}' | '\u{A1}'));
     let end = bare.char_indices().take(WORD).find(|(_, c)| !c.is_alphanumeric()).map(|(at, _)| at);
     &bare[..end.unwrap_or_else(|| bare.floor_char_boundary(WORD.min(bare.len())))]
 }
@@ -253,10 +322,15 @@ fn glued(text: &str, mark: Mark, before: Before<'_>, next: char, follower: &str)
     if is_cjk(next) {
         return !before.word.ends_with(|c: char| c.is_ascii_digit());
     }
-    let plain = before.word.chars().count() >= 3 && before.word.chars().skip(1).all(char::is_lowercase);
-    let opens = next.is_uppercase() && follower.len() > 1 && follower.chars().skip(1).all(char::is_lowercase);
+    let plain =
+        before.word.chars().count() >= 3 && before.word.chars().skip(1).all(char::is_lowercase);
+    let opens = next.is_uppercase()
+        && follower.len() > 1
+        && follower.chars().skip(1).all(char::is_lowercase);
     let behind = text[mark.end..].get(follower.len()..).unwrap_or_default();
-    let ended = behind.is_empty() || behind.starts_with(char::is_whitespace) || behind.starts_with([',', ';']);
+    let ended = behind.is_empty()
+        || behind.starts_with(char::is_whitespace)
+        || behind.starts_with([',', ';']);
     plain && opens && ended && (mark.kind == Kind::Cry || !before.is_title())
 }
 
@@ -283,7 +357,10 @@ fn continues(text: &str, start: usize, after: &str) -> bool {
     // Chinese names the speaker after a quotation that opens the sentence.
     let opens = text[start..].trim_start().starts_with(is_quote);
     let clause = after.char_indices().take(12).find(|(_, c)| is_full(*c));
-    let verbs = ['\u{8BF4}', '\u{9053}', '\u{95EE}', '\u{558A}', '\u{53EB}', '\u{7B54}', '\u{5199}', '\u{7B11}', '\u{8AAA}', '\u{554F}'];
+    let verbs = [
+        '\u{8BF4}', '\u{9053}', '\u{95EE}', '\u{558A}', '\u{53EB}', '\u{7B54}', '\u{5199}',
+        '\u{7B11}', '\u{8AAA}', '\u{554F}',
+    ];
     opens && clause.is_some_and(|(at, _)| after[..at].ends_with(verbs))
 }
 
@@ -291,12 +368,24 @@ fn continues(text: &str, start: usize, after: &str) -> bool {
 pub(super) fn is_item(line: &str) -> bool {
     let Some(first) = line.chars().next() else { return false };
     let spaced = |rest: &str| rest.starts_with([' ', '\t']);
-    if matches!(first, '-' | '*' | '\u{2022}' | '\u{2023}' | '\u{25E6}' | '\u{2013}' | '\u{2014}' | '\u{25AA}' | '+') {
+    if matches!(
+        first,
+        '-' | '*'
+            | '\u{2022}'
+            | '\u{2023}'
+            | '\u{25E6}'
+            | '\u{2013}'
+            | '\u{2014}'
+            | '\u{25AA}'
+            | '+'
+    ) {
         return spaced(&line[first.len_utf8()..]);
     }
     let label = line.bytes().take(6).take_while(u8::is_ascii_alphanumeric).count();
     let (name, rest) = line.split_at(label);
-    let Some(rest) = rest.strip_prefix(['.', ')']).filter(|rest| spaced(rest)) else { return false };
+    let Some(rest) = rest.strip_prefix(['.', ')']).filter(|rest| spaced(rest)) else {
+        return false;
+    };
     let number = name.len() <= 3 && name.bytes().all(|byte| byte.is_ascii_digit());
     let roman = name.bytes().all(|byte| matches!(byte, b'i' | b'v' | b'x'));
     let letter = name.len() == 1 && line[label..].starts_with(')') && !rest.is_empty();

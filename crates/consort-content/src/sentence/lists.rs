@@ -58,17 +58,24 @@ static LISTS: LazyLock<Lists> = LazyLock::new(|| {
 /// What may follow `word`, when it is a known abbreviation. Written without its last full stop.
 pub(super) fn abbreviation(word: &str) -> Option<After> {
     let lists = &*LISTS;
-    lists.capital.get(word).or_else(|| {
-        // In capitals throughout, the case says nothing.
-        let shouted = word.len() > 1 && !word.chars().any(char::is_lowercase);
-        let lower = word.to_lowercase();
-        let titled = || {
-            let mut letters = lower.chars();
-            let first = letters.next().map(|c| c.to_uppercase().collect::<String>()).unwrap_or_default();
-            lists.capital.get((first + letters.as_str()).as_str())
-        };
-        lists.any_case.get(lower.as_str()).or_else(|| if shouted { titled() } else { None })
-    }).copied()
+    lists
+        .capital
+        .get(word)
+        .or_else(|| {
+            // In capitals throughout, the case says nothing.
+            let shouted = word.len() > 1 && !word.chars().any(char::is_lowercase);
+            let lower = word.to_lowercase();
+            let titled = || {
+                let mut letters = lower.chars();
+                let first = letters
+                    .next()
+                    .map(|c| c.to_uppercase().collect::<String>())
+                    .unwrap_or_default();
+                lists.capital.get((first + letters.as_str()).as_str())
+            };
+            lists.any_case.get(lower.as_str()).or_else(|| if shouted { titled() } else { None })
+        })
+        .copied()
 }
 
 /// True when `word` is on the list called `name`.

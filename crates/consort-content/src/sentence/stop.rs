@@ -20,7 +20,10 @@ pub(super) fn ends(before: Before<'_>, next: char, follower: &str) -> bool {
     if word.bytes().all(|byte| byte.is_ascii_digit()) {
         return number(before, follows);
     }
-    if before.first && word.len() <= 4 && word.bytes().all(|byte| matches!(byte, b'i' | b'v' | b'x')) {
+    if before.first
+        && word.len() <= 4
+        && word.bytes().all(|byte| matches!(byte, b'i' | b'v' | b'x'))
+    {
         // `iv. Results`
         return false;
     }
@@ -41,7 +44,9 @@ pub(super) fn ends(before: Before<'_>, next: char, follower: &str) -> bool {
         return match after {
             After::Never => false,
             After::Opener => follows.opener,
-            After::Upper if word.ends_with(['m', 'M']) && lists::has("after_time", follower) => false,
+            After::Upper if word.ends_with(['m', 'M']) && lists::has("after_time", follower) => {
+                false
+            }
             After::Upper => !follows.lower,
             After::Number => !follows.digit && ordinary(before, follows),
         };
@@ -81,7 +86,9 @@ fn number(before: Before<'_>, follows: Follows<'_>) -> bool {
 fn initial(before: Before<'_>, follows: Follows<'_>) -> bool {
     let prior = before.prior;
     // A chain such as `z. B.` stays whole.
-    let chained = prior.len() == 2 && prior.ends_with('.') && prior.starts_with(|c: char| c.is_ascii_lowercase());
+    let chained = prior.len() == 2
+        && prior.ends_with('.')
+        && prior.starts_with(|c: char| c.is_ascii_lowercase());
     if before.first || follows.lower || chained {
         return false;
     }
@@ -101,7 +108,9 @@ fn small_letter(before: Before<'_>, follows: Follows<'_>) -> bool {
         // `и т. д.` may end a sentence.
         return !follows.lower;
     }
-    !chained && follows.opener && lists::abbreviation(before.word).is_none_or(|after| after != After::Never)
+    !chained
+        && follows.opener
+        && lists::abbreviation(before.word).is_none_or(|after| after != After::Never)
 }
 
 /// Single letters, or pairs, with stops between them: `U.S`, `J.P`, `EE` before `UU`.
@@ -129,7 +138,8 @@ fn ordinary(before: Before<'_>, follows: Follows<'_>) -> bool {
     if branded {
         return true;
     }
-    let small = word.chars().all(|c| c.is_ascii_lowercase() || c == '\'' || c == '\u{2019}' || c == '-');
+    let small =
+        word.chars().all(|c| c.is_ascii_lowercase() || c == '\'' || c == '\u{2019}' || c == '-');
     let vowel = word.contains(['a', 'e', 'i', 'o', 'u', 'y']);
     small && vowel && word.len() >= if before.casual { 2 } else { 3 }
 }

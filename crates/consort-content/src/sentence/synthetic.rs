@@ -18,9 +18,25 @@ const SEARCH: usize = 12;
 /// True when the text as a whole has next to no marks: fewer than one in 120 words.
 pub(super) fn is_unmarked(document: &Document) -> bool {
     // The head is enough, and bounds the cost of asking.
-    let head = &document.text[..document.text.floor_char_boundary(document.text.len().min(64 * 1024))];
+    let head =
+        &document.text[..document.text.floor_char_boundary(document.text.len().min(64 * 1024))];
     let words = count(head);
-    let marks = head.chars().filter(|c| matches!(c, '.' | '!' | '?' | '\u{2026}' | '\u{3002}' | '\u{FF01}' | '\u{FF1F}' | '\u{61F}' | '\u{964}' | '\u{6D4}' | '\u{589}' | '\u{1362}'));
+    let marks = head.chars().filter(|c| {
+        matches!(
+            c,
+            '.' | '!'
+                | '?'
+                | '\u{2026}'
+                | '\u{3002}'
+                | '\u{FF01}'
+                | '\u{FF1F}'
+                | '\u{61F}'
+                | '\u{964}'
+                | '\u{6D4}'
+                | '\u{589}'
+                | '\u{1362}'
+        )
+    });
     words >= MOST && marks.count() * SPARSE < words
 }
 
@@ -96,7 +112,11 @@ fn pause_before(document: &Document, at: usize) -> Break {
     let index = document.cues.partition_point(|cue| cue.span.start < at);
     match (index.checked_sub(1).map(|before| &document.cues[before]), document.cues.get(index)) {
         (Some(before), Some(cue)) if cue.span.start == at => {
-            if cue.start_ms.saturating_sub(before.end_ms) >= PAUSE_MS { Break::Pause } else { Break::Cue }
+            if cue.start_ms.saturating_sub(before.end_ms) >= PAUSE_MS {
+                Break::Pause
+            } else {
+                Break::Cue
+            }
         }
         _ => Break::None,
     }
@@ -132,7 +152,10 @@ impl Iterator for Words<'_> {
         let rest = &self.text[self.at..];
         let start = self.at + (rest.len() - rest.trim_start().len());
         let first = self.text[start..].chars().next()?;
-        let unspaced = |c: char| super::boundary::is_cjk(c) || matches!(c, '\u{E00}'..='\u{EFF}' | '\u{1780}'..='\u{17FF}');
+        let unspaced = |c: char| {
+            super::boundary::is_cjk(c)
+                || matches!(c, '\u{E00}'..='\u{EFF}' | '\u{1780}'..='\u{17FF}')
+        };
         let end = if unspaced(first) {
             start + first.len_utf8()
         } else {

@@ -18,7 +18,17 @@ fn spans_leave_out_only_white_space() {
 
 #[test]
 fn marks_alone_are_a_sentence_not_a_crash() {
-    for text in ["...", "?!", "\u{3002}", ". . .", "\u{2014}\"", "1.", "\u{1F600}", "\u{201D}", "a.\u{FE0F}b"] {
+    for text in [
+        "...",
+        "?!",
+        "\u{3002}",
+        ". . .",
+        "\u{2014}\"",
+        "1.",
+        "\u{1F600}",
+        "\u{201D}",
+        "a.\u{FE0F}b",
+    ] {
         let _ = split(text);
     }
 }
@@ -28,7 +38,8 @@ fn spoken(words: usize, cue_words: usize, pause_every: usize) -> Document {
     let mut now = 0;
     for first in (0..words).step_by(cue_words) {
         let start = document.text.len() + usize::from(first > 0);
-        let cue: Vec<String> = (first..words.min(first + cue_words)).map(|n| format!("w{n}")).collect();
+        let cue: Vec<String> =
+            (first..words.min(first + cue_words)).map(|n| format!("w{n}")).collect();
         if first > 0 {
             document.text.push(' ');
         }
@@ -79,7 +90,9 @@ fn long_sentences_of_marked_text_stay_whole() {
 
 #[test]
 fn endless_lines_are_cut_whatever_they_hold() {
-    for text in ["x".repeat(300_000), "漢".repeat(30_000), "word ".repeat(40_000), "a.b".repeat(60_000)] {
+    for text in
+        ["x".repeat(300_000), "漢".repeat(30_000), "word ".repeat(40_000), "a.b".repeat(60_000)]
+    {
         let text = text.trim().to_owned();
         let paragraphs = vec![Span::new(0, text.len())];
         let document = Document { text, paragraphs, ..Document::default() };

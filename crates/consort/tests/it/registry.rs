@@ -23,7 +23,8 @@ async fn the_picture_of_the_registry_is_fresh() {
     text += "  domain --> application --> infrastructure\n```\n\n";
     text += "| name | version | layer or effect | purpose |\n|---|---|---|---|\n";
     for one in consort.facade().list() {
-        text += &format!("| `{}` | {} | {} | {} |\n", one.name, one.version, one.layer, one.purpose);
+        text +=
+            &format!("| `{}` | {} | {} | {} |\n", one.name, one.version, one.layer, one.purpose);
     }
     for one in consort.facade().capabilities() {
         let effect = one.effect.name();

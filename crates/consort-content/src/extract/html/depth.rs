@@ -12,25 +12,26 @@ const ATTRIBUTES: usize = 1_000;
 
 /// Elements that never have content.
 const VOID: &[&str] = &[
-    "area", "base", "basefont", "bgsound", "br", "col", "embed", "frame", "hr", "img", "input", "keygen",
-    "link", "meta", "param", "source", "track", "wbr",
+    "area", "base", "basefont", "bgsound", "br", "col", "embed", "frame", "hr", "img", "input",
+    "keygen", "link", "meta", "param", "source", "track", "wbr",
 ];
 
 /// Elements whose start tag closes the one before, so that leaving out end tags does not nest.
 const OPTIONAL_END: &[&str] = &[
-    "p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "colgroup", "caption", "html",
-    "head", "body",
+    "p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "colgroup", "caption",
+    "html", "head", "body",
 ];
 
 /// Elements whose end tag closes only what is innermost: it never reaches across a block.
 const INLINE: &[&str] = &[
-    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font",
-    "i", "ins", "kbd", "label", "mark", "nobr", "q", "rb", "rp", "rt", "rtc", "ruby", "s", "samp", "small",
-    "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var",
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em",
+    "font", "i", "ins", "kbd", "label", "mark", "nobr", "q", "rb", "rp", "rt", "rtc", "ruby", "s",
+    "samp", "small", "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var",
 ];
 
 /// Elements whose content is text up to their own end tag.
-const RAW: &[&str] = &["script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes"];
+const RAW: &[&str] =
+    &["script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes"];
 
 /// Which rules a scan follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +47,11 @@ pub(in super::super) enum Syntax {
 /// # Errors
 ///
 /// [`ExtractError::TooDeep`] and [`ExtractError::TooLarge`] as soon as a limit is passed.
-pub(in super::super) fn check(text: &str, syntax: Syntax, limits: &Limits) -> Result<(), ExtractError> {
+pub(in super::super) fn check(
+    text: &str,
+    syntax: Syntax,
+    limits: &Limits,
+) -> Result<(), ExtractError> {
     let mut open: Vec<&str> = Vec::new();
     let mut elements = 0;
     let mut rest = text;
@@ -77,7 +82,11 @@ pub(in super::super) fn check(text: &str, syntax: Syntax, limits: &Limits) -> Re
         }
         elements += 1;
         if elements > limits.max_elements {
-            return Err(ExtractError::TooLarge { size: elements, limit: limits.max_elements, unit: "elements" });
+            return Err(ExtractError::TooLarge {
+                size: elements,
+                limit: limits.max_elements,
+                unit: "elements",
+            });
         }
         if syntax == Syntax::Html && is(RAW, name) {
             // Without its end tag the element swallows the rest of the page.
@@ -140,7 +149,9 @@ fn attributes(text: &str) -> Result<(&str, &str), ExtractError> {
     for (at, byte) in text.bytes().enumerate() {
         match (quote, byte) {
             (None, b'>') => return Ok((&text[..at], &text[at + 1..])),
-            (None, b'"' | b'\'') if text.as_bytes()[..at].last() == Some(&b'=') => quote = Some(byte),
+            (None, b'"' | b'\'') if text.as_bytes()[..at].last() == Some(&b'=') => {
+                quote = Some(byte)
+            }
             (Some(open), _) if open == byte => quote = None,
             (None, b' ' | b'\t' | b'\n' | b'\r' | b'\x0C' | b'/') => apart = true,
             (None, _) => {
@@ -150,7 +161,11 @@ fn attributes(text: &str) -> Result<(&str, &str), ExtractError> {
             (Some(_), _) => {}
         }
         if words > ATTRIBUTES {
-            return Err(ExtractError::TooLarge { size: words, limit: ATTRIBUTES, unit: "attributes" });
+            return Err(ExtractError::TooLarge {
+                size: words,
+                limit: ATTRIBUTES,
+                unit: "attributes",
+            });
         }
     }
     Ok((text, ""))
@@ -161,7 +176,10 @@ fn after_raw<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let mut rest = text;
     while let Some(at) = rest.find("</") {
         rest = &rest[at + 2..];
-        let ends = rest.as_bytes().get(..name.len()).is_some_and(|tag| tag.eq_ignore_ascii_case(name.as_bytes()));
+        let ends = rest
+            .as_bytes()
+            .get(..name.len())
+            .is_some_and(|tag| tag.eq_ignore_ascii_case(name.as_bytes()));
         if ends {
             return rest.find('>').map(|end| &rest[end + 1..]);
         }
@@ -206,7 +224,11 @@ mod tests {
             "<font>x".repeat(1000),
             "<x-y>".repeat(1000),
         ] {
-            assert!(matches!(check_depth(&page), Err(ExtractError::TooDeep { .. })), "{}", &page[..30]);
+            assert!(
+                matches!(check_depth(&page), Err(ExtractError::TooDeep { .. })),
+                "{}",
+                &page[..30]
+            );
         }
     }
 
@@ -222,7 +244,10 @@ mod tests {
     #[test]
     fn too_many_elements_or_attributes_are_refused() {
         let many = format!("<p {}>", "a=1 ".repeat(5000));
-        assert!(matches!(check_depth(&many), Err(ExtractError::TooLarge { unit: "attributes", .. })));
+        assert!(matches!(
+            check_depth(&many),
+            Err(ExtractError::TooLarge { unit: "attributes", .. })
+        ));
         let limits = Limits { max_elements: 10, ..Limits::default() };
         let error = check(&"<p>".repeat(11), Syntax::Html, &limits);
         assert!(matches!(error, Err(ExtractError::TooLarge { unit: "elements", .. })));

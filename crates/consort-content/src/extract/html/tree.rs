@@ -77,7 +77,12 @@ impl Tree {
     }
 
     /// The node after `node`'s subtree, closing what ends there.
-    fn after<'a>(&mut self, node: NodeRef<'a>, open: &mut Vec<usize>, root: NodeRef<'a>) -> Option<NodeRef<'a>> {
+    fn after<'a>(
+        &mut self,
+        node: NodeRef<'a>,
+        open: &mut Vec<usize>,
+        root: NodeRef<'a>,
+    ) -> Option<NodeRef<'a>> {
         let mut node = node;
         while node.id != root.id {
             if let Some(sibling) = node.next_sibling() {
@@ -95,24 +100,39 @@ impl Tree {
     fn push(&mut self, node: &NodeRef<'_>) -> Option<usize> {
         let index = self.nodes.len();
         let made = node.query(|node| match &node.data {
-            NodeData::Text { contents } => {
-                Some(Node { tag: Tag::Text, end: index + 1, text: contents.to_string(), names: None })
-            }
+            NodeData::Text { contents } => Some(Node {
+                tag: Tag::Text,
+                end: index + 1,
+                text: contents.to_string(),
+                names: None,
+            }),
             NodeData::Element(element) => {
                 let attribute = |name: &str| {
-                    element.attrs.iter().find(|a| &*a.name.local == name).map(|a| a.value.to_string())
+                    element
+                        .attrs
+                        .iter()
+                        .find(|a| &*a.name.local == name)
+                        .map(|a| a.value.to_string())
                 };
                 let tag = tag(&element.name.local, &attribute);
-                let class = [attribute("class"), attribute("id")].map(Option::unwrap_or_default).join(" ");
+                let class =
+                    [attribute("class"), attribute("id")].map(Option::unwrap_or_default).join(" ");
                 let href = if tag == Tag::Link { attribute("href") } else { None };
                 let named = !class.trim().is_empty() || href.is_some();
                 let names = named.then(|| Box::new(Names { class, href }));
-                (tag != Tag::Unseen).then_some(Node { tag, end: index + 1, text: String::new(), names })
+                (tag != Tag::Unseen).then_some(Node {
+                    tag,
+                    end: index + 1,
+                    text: String::new(),
+                    names,
+                })
             }
             NodeData::Document | NodeData::Fragment => {
                 Some(Node { tag: Tag::Block, end: index + 1, text: String::new(), names: None })
             }
-            NodeData::Doctype { .. } | NodeData::Comment { .. } | NodeData::ProcessingInstruction { .. } => None,
+            NodeData::Doctype { .. }
+            | NodeData::Comment { .. }
+            | NodeData::ProcessingInstruction { .. } => None,
         });
         self.nodes.push(made.flatten()?);
         Some(index)
@@ -130,14 +150,16 @@ fn tag(name: &str, attribute: &dyn Fn(&str) -> Option<String>) -> Tag {
     match attribute("role").unwrap_or_default().to_ascii_lowercase().as_str() {
         "main" => return Tag::Main,
         "article" => return Tag::Article,
-        "navigation" | "banner" | "contentinfo" | "complementary" | "search" | "dialog" | "alertdialog"
-        | "menu" | "menubar" | "toolbar" | "tablist" => return Tag::Furniture,
+        "navigation" | "banner" | "contentinfo" | "complementary" | "search" | "dialog"
+        | "alertdialog" | "menu" | "menubar" | "toolbar" | "tablist" => return Tag::Furniture,
         _ => {}
     }
     match name {
-        "script" | "style" | "noscript" | "template" | "svg" | "math" | "iframe" | "object" | "embed"
-        | "canvas" | "audio" | "video" | "select" | "option" | "button" | "input" | "textarea" | "head"
-        | "title" | "map" | "datalist" | "dialog" | "progress" | "meter" => Tag::Unseen,
+        "script" | "style" | "noscript" | "template" | "svg" | "math" | "iframe" | "object"
+        | "embed" | "canvas" | "audio" | "video" | "select" | "option" | "button" | "input"
+        | "textarea" | "head" | "title" | "map" | "datalist" | "dialog" | "progress" | "meter" => {
+            Tag::Unseen
+        }
         "nav" | "aside" | "footer" | "menu" => Tag::Furniture,
         "header" => Tag::Header,
         "form" => Tag::Form,
@@ -159,9 +181,9 @@ fn tag(name: &str, attribute: &dyn Fn(&str) -> Option<String>) -> Tag {
         "p" => Tag::Paragraph,
         "pre" => Tag::Preformatted,
         "time" => Tag::Time,
-        "address" | "blockquote" | "caption" | "center" | "details" | "div" | "fieldset" | "figcaption"
-        | "figure" | "hgroup" | "hr" | "html" | "legend" | "section" | "summary" | "table" | "tbody"
-        | "tfoot" | "thead" => Tag::Block,
+        "address" | "blockquote" | "caption" | "center" | "details" | "div" | "fieldset"
+        | "figcaption" | "figure" | "hgroup" | "hr" | "html" | "legend" | "section" | "summary"
+        | "table" | "tbody" | "tfoot" | "thead" => Tag::Block,
         _ => Tag::Inline,
     }
 }

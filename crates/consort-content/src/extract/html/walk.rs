@@ -27,10 +27,11 @@ pub(super) fn write(
             walk.leave(element);
         }
         let node = &tree.nodes[index];
-        let repeats = matches!(node.tag, Tag::Heading(1 | 2)) && title.as_ref().is_some_and(|title| {
-            let words = key(&tree.text(index));
-            !words.is_empty() && (*title == words || title.starts_with(&format!("{words} ")))
-        });
+        let repeats = matches!(node.tag, Tag::Heading(1 | 2))
+            && title.as_ref().is_some_and(|title| {
+                let words = key(&tree.text(index));
+                !words.is_empty() && (*title == words || title.starts_with(&format!("{words} ")))
+            });
         if dropped[index] || repeats {
             index = node.end;
             continue;
@@ -98,8 +99,17 @@ impl Walk<'_> {
                 }
                 self.cell_before = true;
             }
-            Tag::Block | Tag::Article | Tag::Main | Tag::Body | Tag::Furniture | Tag::Header | Tag::Form
-            | Tag::Item | Tag::List | Tag::Paragraph | Tag::Preformatted => self.end_block(),
+            Tag::Block
+            | Tag::Article
+            | Tag::Main
+            | Tag::Body
+            | Tag::Furniture
+            | Tag::Header
+            | Tag::Form
+            | Tag::Item
+            | Tag::List
+            | Tag::Paragraph
+            | Tag::Preformatted => self.end_block(),
         }
     }
 
@@ -108,8 +118,18 @@ impl Walk<'_> {
         match node.tag {
             Tag::Text | Tag::Inline | Tag::Time | Tag::Unseen | Tag::Break | Tag::Cell => {}
             Tag::Link => self.link(index),
-            Tag::Heading(_) | Tag::Row | Tag::Block | Tag::Article | Tag::Main | Tag::Body
-            | Tag::Furniture | Tag::Header | Tag::Form | Tag::Item | Tag::List | Tag::Paragraph
+            Tag::Heading(_)
+            | Tag::Row
+            | Tag::Block
+            | Tag::Article
+            | Tag::Main
+            | Tag::Body
+            | Tag::Furniture
+            | Tag::Header
+            | Tag::Form
+            | Tag::Item
+            | Tag::List
+            | Tag::Paragraph
             | Tag::Preformatted => self.end_block(),
         }
     }
