@@ -1,5 +1,6 @@
 //! Tests of the contract, the facade and durable runs from outside.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
+mod defects;
 mod facade_table;
 mod fixtures;
