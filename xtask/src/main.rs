@@ -40,7 +40,6 @@ const LONG: &[Step] = &[
 ];
 
 fn main() -> anyhow::Result<()> {
-    #[expect(clippy::disallowed_methods, reason = "arguments, not settings")]
     let task = env::args().nth(1);
     match task.as_deref() {
         Some("ci") => all(CI),
