@@ -25,7 +25,7 @@ use state::{Machine, Seen, Ticket};
 
 /// A circuit breaker for one callee. Share it by reference or in an `Arc`.
 ///
-/// The [`Machine`] behind the lock decides. Beside it stands one word that says whether the breaker
+/// The machine behind the lock decides. Beside it stands one word that says whether the breaker
 /// is closed, and counts successes as long as there is nothing to decide about them: while closed
 /// and without a failure to remember, admission is a load and a success one atomic addition.
 pub struct Breaker {

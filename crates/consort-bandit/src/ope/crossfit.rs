@@ -35,7 +35,7 @@ pub enum NoFit {
 ///
 /// # Errors
 ///
-/// [`NoFit`] when there are fewer than two folds or an observation is not usable.
+/// `NoFit` when there are fewer than two folds or an observation is not usable.
 pub fn cross_fit(
     rows: &[Observation<'_>],
     folds: usize,
