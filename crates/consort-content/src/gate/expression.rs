@@ -134,7 +134,7 @@ impl Expression {
     /// # Errors
     ///
     /// [`InvalidExpression`] for anything outside the grammar: unknown measures, calls,
-    /// arithmetic, more than 4,096 bytes, or nesting deeper than 16.
+    /// arithmetic, more than 1,000 bytes, or nesting deeper than 16.
     pub fn parse(written: &str) -> Result<Self, InvalidExpression> {
         let mut parser = Parser { written, at: 0 };
         if written.len() > LONGEST {
