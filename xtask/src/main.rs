@@ -31,11 +31,20 @@ const CI: &[Step] = &[
 /// The same claims at full size. Takes hours on two cores.
 const LONG: &[Step] = &[
     Step {
-        what: "crash test, 1,000 kills",
-        run: "cargo test --release --locked -p consort-testkit --test it crash -- --nocapture",
-        with: &[("CONSORT_CRASH_KILLS", "1000")],
+        what: "store, full sizes",
+        run: "cargo test --release --locked -p consort-durable",
+        with: &[("CONSORT_THOROUGH", "1")],
     },
-    step("engine benchmark", "cargo bench --locked -p consort-testkit"),
+    Step {
+        what: "bandits, ten million updates",
+        run: "cargo test --release --locked -p consort-bandit",
+        with: &[("CONSORT_BANDIT_UPDATES", "10000000")],
+    },
+    Step {
+        what: "parsers, more mutations",
+        run: "cargo test --release --locked -p consort-content fuzz",
+        with: &[("CONSORT_FUZZ_ROUNDS", "100000")],
+    },
     step("journal benchmark", "cargo bench --locked -p consort-durable"),
 ];
 
