@@ -10,7 +10,7 @@ use consort::{
     prelude::*,
 };
 
-use crate::world::World;
+use crate::world::{PATIENCE, World};
 
 #[derive(Serialize, Deserialize, JsonSchema)]
 struct Approve {}
@@ -187,4 +187,29 @@ async fn what_needs_ownership_says_who_has_it() {
     let ended = world.run(&["resume", &id]).with_code(0);
     assert!(ended.err.contains("the owner of the store works on it"), "{ended:#?}");
     owner.suspend().await.unwrap();
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_follows_a_run_takes_over_from_an_owner_that_left() {
+    let world = World::new();
+    let owner = own(&world).await;
+    // The run cannot end while its source is a pipe that somebody holds open.
+    let pipe = world.path(&world.pipe("pipe"));
+    let source = world.path("source.txt");
+    std::os::unix::fs::symlink(&pipe, &source).unwrap();
+    let request = json!({ "source": { "file": source } });
+    let input = world.file("request.json", request.to_string());
+    let following = world.start(&["run", "fallback_autonomous", "--input", &input, "--json"]);
+    let mut writing = tokio::fs::OpenOptions::new();
+    let opening = writing.write(true).open(pipe);
+    let held = tokio::time::timeout(PATIENCE, opening).await.expect("the owner reads").unwrap();
+    std::fs::remove_file(&source).unwrap();
+    std::fs::write(&source, crate::world::text(1)).unwrap();
+    owner.suspend().await.unwrap();
+    drop(held);
+    let ended = following.finish().with_code(0);
+    assert!(ended.err.contains("the owner of the store is gone; going on here"), "{ended:#?}");
+    assert_eq!(ended.json()["status"], "succeeded");
+    assert_eq!(world.runs().len(), 1);
 }

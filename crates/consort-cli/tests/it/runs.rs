@@ -236,3 +236,44 @@ fn the_store_can_be_checked_and_copied() {
     assert_eq!(found["sound"], false);
     assert!(!found["damage"].as_array().unwrap().is_empty());
 }
+
+/// Every field of a real answer is named in the help of the command that gave it.
+#[test]
+fn answers_hold_what_the_help_says_they_do() {
+    let world = World::new();
+    let file = world.file("a.txt", text(1));
+    world.run(&["analyze", &file, "-q"]).with_code(0);
+    let id = world.runs()[0]["run"].as_str().unwrap().to_owned();
+    let help = |command: &[&str]| world.run(&[command, &["--help"]].concat()).with_code(0).out;
+    let runs = help(&["runs"]);
+    let check = |help: &str, answer: &serde_json::Value| {
+        let fields = answer.as_object().unwrap().keys();
+        let unnamed: Vec<&String> = fields.filter(|field| !help.contains(field.as_str())).collect();
+        assert!(unnamed.is_empty(), "{unnamed:?} are not in: {help}");
+    };
+    check(&runs, &world.runs()[0]);
+    let shown = world.run(&["show", &id, "--json"]).with_code(0).json();
+    let show = help(&["show"]) + &runs;
+    check(&show, &shown);
+    for entry in shown["entries"].as_array().unwrap() {
+        if entry["entry"] == "step" {
+            check(&show, entry);
+            check(&show, &entry["result"]);
+        }
+    }
+    let told = world.run(&["fork", &id, "--from", "3", "--json"]).with_code(0).json();
+    check(&help(&["fork"]), &told);
+    let input = request(&world, "missing.txt");
+    let told = world.run(&["run", REQUEST, "--input", &input, "--json"]).with_code(11).json();
+    check(&help(&["run"]), &told);
+    check(&help(&["store", "check"]), &world.run(&["store", "check", "--json"]).json());
+    let copied = world.run(&["store", "backup", "c.db", "--json"]).json();
+    check(&help(&["store", "backup"]), &copied);
+    let listed = world.run(&["list", "--json"]).json();
+    check(&help(&["list"]), &listed["orchestrators"][0]);
+    check(&help(&["list"]), &listed["capabilities"][0]);
+    let args = ["analyze", &file, "missing.txt", "--out", "r/", "--json"];
+    let inputs = world.run(&args).with_code(11).json()["inputs"].clone();
+    check(&help(&["analyze"]), &inputs[0]);
+    check(&help(&["analyze"]), &inputs[1]);
+}
