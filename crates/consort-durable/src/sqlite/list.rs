@@ -50,7 +50,9 @@ struct Page<'a> {
 impl Page<'_> {
     /// Adds runs at the given places until the page is full.
     fn read(&mut self, places: &[(&str, &str)]) -> Result<()> {
-        let left = self.limit.saturating_sub(self.runs.len());
+        // SQLite reads a larger number as a fraction, which a limit must not be.
+        let most = usize::try_from(i64::MAX).unwrap_or(usize::MAX);
+        let left = self.limit.saturating_sub(self.runs.len()).min(most);
         if left == 0 {
             return Ok(());
         }
