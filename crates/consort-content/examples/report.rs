@@ -1,14 +1,14 @@
-//! Prints the report on a text file: `cargo run -p consort-content --example report -- story.txt [json]`.
+//! Prints the report on a text file: `cargo run -p consort-content --example report -- story.txt [json|html|claims]`.
 #![expect(clippy::print_stdout, reason = "an example that shows its result")]
 
 use consort_content::analyse::{Options, analyse};
 use consort_content::gate::{GateRules, gate};
-use consort_content::report::{Provenance, Report, Style, json, markdown};
+use consort_content::report::{Provenance, Report, Style, claim_review, html, json, markdown};
 use consort_content::{Document, Span};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let path = arguments.next().ok_or("usage: report FILE [markdown|json]")?;
+    let path = arguments.next().ok_or("usage: report FILE [markdown|json|html|claims]")?;
     let text = std::fs::read_to_string(&path)?;
     let doc = plain(&text);
     let options = Options::default();
@@ -19,6 +19,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let report = Report::new(&path, &doc, Some(gate), findings, provenance);
     let shown = match arguments.next().as_deref() {
         Some("json") => json(&report),
+        Some("html") => html(&report),
+        Some("claims") => claim_review(&report).to_string(),
         _ => markdown(&report, &Style::default()),
     };
     println!("{shown}");

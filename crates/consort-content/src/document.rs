@@ -213,3 +213,37 @@ impl Document {
         turn.map(|turn| turn.speaker.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cues_and_speakers_are_found_by_position() {
+        let cue =
+            |start, end| Cue { span: Span::new(start, end), start_ms: 0, end_ms: 1, speaker: None };
+        let turn =
+            |start, end, name: &str| Turn { span: Span::new(start, end), speaker: name.to_owned() };
+        let document = Document {
+            text: "ab cd ef".into(),
+            cues: vec![cue(0, 2), cue(3, 5)],
+            turns: vec![turn(0, 2, "A"), turn(3, 8, "B")],
+            ..Document::default()
+        };
+        assert_eq!(document.cue_at(1).map(|cue| cue.span.start), Some(0));
+        assert_eq!(document.cue_at(2), None);
+        assert_eq!(document.cue_at(6), None);
+        assert_eq!(document.speaker_at(4), Some("B"));
+        assert_eq!(document.speaker_at(2), None);
+    }
+
+    #[test]
+    fn spans_never_run_backwards_nor_panic() {
+        let span = Span::new(5, 2);
+        assert!(span.is_empty());
+        assert_eq!(Span::new(1, 9).of("\u{E9}\u{E9}"), "");
+        assert!(
+            Span::new(0, 9).contains(Span::new(2, 9)) && !Span::new(0, 2).overlaps(Span::new(2, 3))
+        );
+    }
+}

@@ -6,6 +6,10 @@ mod feed;
 mod html;
 mod kind;
 mod markdown;
+#[cfg(any(test, feature = "pdf"))]
+mod pages;
+#[cfg(feature = "pdf")]
+mod pdf;
 mod plain;
 mod timed;
 mod transcript;
@@ -19,6 +23,8 @@ use crate::document::{Document, Kind};
 
 pub use feed::{Entry, Feed, feed};
 pub use kind::sniff;
+#[cfg(feature = "pdf")]
+pub use pdf::pdf;
 
 /// What the caller knows about a source besides its bytes. All of it may be missing or wrong.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -134,26 +140,22 @@ pub fn extract(bytes: &[u8], hint: &Hint, limits: &Limits) -> Result<Document, E
         Some(kind) => kind,
         None => sniff(bytes, hint)?,
     };
-    if kind == Kind::Pdf {
-        return Err(ExtractError::NeedsWorker { kind });
-    }
-    if kind == Kind::Feed {
-        return Ok(feed(bytes, hint, limits)?.into_document(limits));
-    }
+    let url = hint.url.as_deref();
+    let parse: &dyn Fn(&str) -> Result<Document, ExtractError> = match kind {
+        Kind::Pdf => return Err(ExtractError::NeedsWorker { kind }),
+        Kind::Feed => return Ok(feed(bytes, hint, limits)?.into_document(limits)),
+        Kind::Text => &|text| plain::parse(text, limits),
+        Kind::Markdown => &|text| markdown::parse(text, limits),
+        Kind::Html => &|text| html::parse(text, url, limits),
+        Kind::Srt | Kind::Vtt => &|text| captions::parse(text, kind, limits),
+        Kind::TranscriptJson => &|text| transcript::parse(text, limits),
+    };
     let mut declared = hint.media_type.as_deref().and_then(decode::charset).map(str::to_owned);
     if declared.is_none() && kind == Kind::Html {
         declared = html::declared_encoding(bytes);
     }
-    let decoded = decode::decode(bytes, declared.as_deref());
-    let clean = build::clean(decoded)?;
-    let mut document = match kind {
-        Kind::Text => plain::parse(&clean.text, limits)?,
-        Kind::Markdown => markdown::parse(&clean.text, limits)?,
-        Kind::Srt | Kind::Vtt => captions::parse(&clean.text, kind, limits)?,
-        Kind::TranscriptJson => transcript::parse(&clean.text, limits)?,
-        Kind::Html => html::parse(&clean.text, hint.url.as_deref(), limits)?,
-        Kind::Feed | Kind::Pdf => return Err(ExtractError::NeedsWorker { kind }),
-    };
+    let clean = build::clean(decode::decode(bytes, declared.as_deref()))?;
+    let mut document = parse(&clean.text)?;
     document.kind = kind;
     document.encoding = Some(clean.encoding.to_owned());
     document.losses.splice(0..0, clean.losses);

@@ -1,18 +1,26 @@
-//! How findings are shown: Markdown and JSON from one [`Report`].
+//! How findings are shown: one [`Report`] as Markdown, JSON, JSON-LD and a self-contained HTML page.
 
+mod html;
+mod json_ld;
 mod markdown;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use html::html;
+pub use json_ld::claim_review;
 pub use markdown::{Style, markdown};
 
-use crate::analyse::{Depth, Findings, NotDone};
-use crate::document::{Document, Kind, Method};
+use crate::analyse::verify::{Evidence, Verification, not_looked_up, verify};
+use crate::analyse::{Depth, Findings, Fingerprint, NearDuplicate, NotDone, RuleSet, rule_sets};
+use crate::document::{Cue, Document, Heading, Kind, Method, Span, Turn};
 use crate::gate::{Consequence, GateReport};
 
 /// Version of the JSON form of a [`Report`]. Raised when a reader of the old form would err.
 pub const SCHEMA: &str = "consort.report/1";
+
+/// Bytes of text that a report carries along for reading; spans further down still hold.
+pub const MAX_READING: usize = 1 << 20;
 
 /// An intelligence report on one source: what was found, on what evidence, and what was not done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,11 +34,20 @@ pub struct Report {
     /// What the gate measured, when it ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate: Option<GateReport>,
-    /// What was found.
+    /// What was found, and in `not_done` everything that was not, whatever the cause.
     #[serde(flatten)]
     pub findings: Findings,
+    /// What the evidence makes of the top claims, in their order.
+    pub verification: Vec<Verification>,
+    /// Earlier texts that are nearly this one, where earlier reports were compared.
+    pub near_duplicates: Vec<NearDuplicate>,
     /// Where the report comes from.
     pub provenance: Provenance,
+    /// The rule sets that made it.
+    pub rules: Vec<RuleSet>,
+    /// The text itself, so that every span can be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reading: Option<Reading>,
 }
 
 /// What was analysed.
@@ -89,17 +106,35 @@ pub struct Provenance {
     pub finished: Option<String>,
 }
 
+/// The text of a report, with what a reader needs to find their way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reading {
+    /// The extracted text, cut at [`MAX_READING`].
+    pub text: String,
+    /// Its paragraphs.
+    pub paragraphs: Vec<Span>,
+    /// Its headings.
+    pub headings: Vec<Heading>,
+    /// Who speaks where.
+    pub turns: Vec<Turn>,
+    /// Its timed pieces.
+    pub cues: Vec<Cue>,
+}
+
+const UNVERIFIED: &str = "Verification of claims";
+const UNCOMPARED: &str = "Comparison with earlier reports";
+
 impl Report {
     /// A report on `doc`.
     ///
     /// The outcome follows from the facts: a gate that stopped the run makes it skipped, a gate
-    /// that warned and a text without a sentence make it degraded.
+    /// that warned and a text without a sentence make it degraded. Claims start as "not checked".
     #[must_use]
     pub fn new(
         locator: &str,
         doc: &Document,
         gate: Option<GateReport>,
-        findings: Findings,
+        mut findings: Findings,
         provenance: Provenance,
     ) -> Self {
         let source = Source {
@@ -113,18 +148,105 @@ impl Report {
             losses: doc.losses.clone(),
         };
         let outcome = outcome(gate.as_ref(), &findings);
-        Self { schema: SCHEMA.to_owned(), source, outcome, gate, findings, provenance }
+        gaps(&mut findings, doc, &outcome);
+        let checked = findings.claims.iter().take(provenance.depth.limits().claims_checked);
+        let verification =
+            checked.map(|claim| not_looked_up(claim, "No evidence source was asked.")).collect();
+        Self {
+            schema: SCHEMA.to_owned(),
+            source,
+            outcome,
+            gate,
+            findings,
+            verification,
+            near_duplicates: Vec::new(),
+            provenance,
+            rules: rule_sets(),
+            reading: Some(reading(doc)),
+        }
     }
 
-    /// Everything that is missing: what the analysis left out and what extraction dropped.
+    /// The same report with its top claims judged by `evidence`, which `asked` sources gave.
     #[must_use]
-    pub fn not_done(&self) -> Vec<NotDone> {
-        let loss = |loss: &String| NotDone {
-            what: "Part of the source".to_owned(),
-            why: loss.clone(),
-            remedy: None,
+    pub fn verified(mut self, evidence: &[Evidence], asked: usize) -> Self {
+        let limit = self.provenance.depth.limits().claims_checked;
+        self.verification = self
+            .findings
+            .claims
+            .iter()
+            .take(limit)
+            .map(|claim| verify(claim, evidence, asked))
+            .collect();
+        if asked > 0 {
+            self.findings.not_done.retain(|gap| gap.what != UNVERIFIED);
+        }
+        self
+    }
+
+    /// The same report compared with the fingerprints of earlier ones, given by report id.
+    #[must_use]
+    pub fn compared<'e>(
+        mut self,
+        earlier: impl IntoIterator<Item = (&'e str, &'e Fingerprint)>,
+    ) -> Self {
+        if let Some(fingerprint) = &self.findings.fingerprint {
+            self.near_duplicates = fingerprint.near_duplicates(earlier);
+        }
+        self.findings.not_done.retain(|gap| gap.what != UNCOMPARED);
+        self
+    }
+
+    /// Everything that is missing, whatever the cause.
+    #[must_use]
+    pub fn not_done(&self) -> &[NotDone] {
+        &self.findings.not_done
+    }
+}
+
+/// Adds what is missing from outside the analysis: losses of extraction, and what nobody has done yet.
+fn gaps(findings: &mut Findings, doc: &Document, outcome: &Outcome) {
+    let mut add = |what: &str, why: &str, remedy: Option<&str>| {
+        let gap = NotDone {
+            what: what.to_owned(),
+            why: why.to_owned(),
+            remedy: remedy.map(str::to_owned),
         };
-        self.findings.not_done.iter().cloned().chain(self.source.losses.iter().map(loss)).collect()
+        if !findings.not_done.contains(&gap) {
+            findings.not_done.push(gap);
+        }
+    };
+    for loss in &doc.losses {
+        add("Part of the source", loss, None);
+    }
+    if let Outcome::Skipped { reason } = outcome {
+        add("The analysis", reason, None);
+        return;
+    }
+    add(
+        UNVERIFIED,
+        "No evidence source was asked, so every claim is \u{201c}not checked\u{201d}.",
+        Some("Configure a ClaimReview file or feed, or a search endpoint."),
+    );
+    add(UNCOMPARED, "No earlier report was compared.", None);
+    if doc.text.len() > MAX_READING {
+        add(
+            "Text further down in this report",
+            "A report carries the first MiB of the text; findings cover all of it.",
+            None,
+        );
+    }
+}
+
+fn reading(doc: &Document) -> Reading {
+    let end = doc.text.floor_char_boundary(MAX_READING);
+    let fits = |span: Span| span.end <= end;
+    let clip = |span: &Span| Span::new(span.start, span.end.min(end));
+    Reading {
+        text: doc.text[..end].to_owned(),
+        paragraphs: doc.paragraphs.iter().filter(|span| span.start < end).map(clip).collect(),
+        headings: doc.headings.iter().filter(|heading| fits(heading.span)).cloned().collect(),
+        turns: doc.turns.iter().filter(|turn| fits(turn.span)).cloned().collect(),
+        cues: doc.cues.iter().filter(|cue| fits(cue.span)).cloned().collect(),
     }
 }
 
@@ -153,6 +275,16 @@ pub fn json(report: &Report) -> String {
 #[must_use]
 pub fn schema() -> serde_json::Value {
     schemars::schema_for!(Report).to_value()
+}
+
+/// A time as people read it: `3:07`, `1:03:07`.
+fn clock(ms: u64) -> String {
+    let (hours, minutes, seconds) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes}:{seconds:02}")
+    }
 }
 
 #[cfg(test)]

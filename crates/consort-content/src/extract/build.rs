@@ -136,6 +136,17 @@ impl Builder {
         self.open.is_some()
     }
 
+    /// True when the text so far ends with an end mark, quotes and brackets aside.
+    #[cfg(any(test, feature = "pdf"))]
+    pub(crate) fn ends_sentence(&self) -> bool {
+        let bare =
+            self.text.trim_end_matches(['"', '\'', ')', ']', '\u{201D}', '\u{2019}', '\u{BB}']);
+        bare.ends_with([
+            '.', '!', '?', ':', '\u{2026}', '\u{3002}', '\u{FF01}', '\u{FF1F}', '\u{61F}',
+            '\u{964}',
+        ])
+    }
+
     /// Where the next visible character will stand.
     pub(crate) fn here(&self) -> usize {
         let gap = usize::from(self.open.is_some() && self.gap != Gap::None);

@@ -1,9 +1,10 @@
-//! The report as Markdown, for terminals and files.
+//! The report as Markdown, for files and for terminals.
 
-use std::fmt::Write;
+mod page;
 
-use super::{Outcome, Report};
-use crate::analyse::Place;
+use super::{Outcome, Report, clock};
+use crate::analyse::{EntityKind, Place, When};
+use page::Page;
 
 /// How Markdown is laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,79 +13,47 @@ pub struct Style {
     pub width: usize,
     /// Entries per list; the rest are counted in one line.
     pub entries: usize,
+    /// True for a terminal that understands ANSI styles: headings and labels stand out, and text is not escaped.
+    pub ansi: bool,
+    /// True where only ASCII can be shown: the sentiment curve is drawn with letters.
+    pub ascii: bool,
 }
 
 impl Default for Style {
     fn default() -> Self {
-        Self { width: 100, entries: 10 }
+        Self { width: 100, entries: 10, ansi: false, ascii: false }
     }
 }
 
-/// The report as Markdown. Text from the source is escaped: it cannot add headings, links or markup.
+/// The report as Markdown. Text from the source is escaped: it cannot add headings, links, markup or terminal commands.
 #[must_use]
 pub fn markdown(report: &Report, style: &Style) -> String {
-    let mut page = Page { out: String::new(), style: *style };
-    let title = report.source.title.as_deref().unwrap_or(&report.source.locator);
-    page.line(&format!("# {}", plain(title)));
+    let mut page = Page::new(*style);
+    page.title(report.source.title.as_deref().unwrap_or(&report.source.locator));
     overview(&mut page, report);
     summary(&mut page, report);
     claims(&mut page, report);
-    key_phrases(&mut page, report);
+    rhetoric(&mut page, report);
+    subjects(&mut page, report);
+    entities(&mut page, report);
     sentiment(&mut page, report);
-    readability(&mut page, report);
+    speakers(&mut page, report);
+    timeline(&mut page, report);
+    quotes(&mut page, report);
+    links(&mut page, report);
+    wording(&mut page, report);
+    near_duplicates(&mut page, report);
     not_done(&mut page, report);
     provenance(&mut page, report);
-    page.out
-}
-
-struct Page {
-    out: String,
-    style: Style,
-}
-
-impl Page {
-    fn heading(&mut self, text: &str) {
-        self.line(&format!("\n## {text}\n"));
-    }
-
-    fn line(&mut self, text: &str) {
-        self.out.push_str(text);
-        self.out.push('\n');
-    }
-
-    /// One list entry, wrapped with a hanging indent.
-    fn item(&mut self, mark: &str, text: &str) {
-        let indent = mark.chars().count() + 1;
-        let mut column = indent;
-        self.out.push_str(mark);
-        for word in text.split_whitespace() {
-            let width = word.chars().count();
-            if column > indent && column + width + 1 > self.style.width {
-                self.out.push('\n');
-                self.out.push_str(&" ".repeat(indent));
-                column = indent;
-            } else {
-                self.out.push(' ');
-                column += 1;
-            }
-            self.out.push_str(word);
-            column += width;
-        }
-        self.out.push('\n');
-    }
-
-    fn more(&mut self, total: usize) {
-        if total > self.style.entries {
-            self.item(
-                "-",
-                &format!("… and {} more in the JSON report", total - self.style.entries),
-            );
-        }
-    }
+    page.finish()
 }
 
 fn overview(page: &mut Page, report: &Report) {
     let (source, found) = (&report.source, &report.findings);
+    let guessed = match found.synthetic_sentences {
+        0 => String::new(),
+        count => format!(" ({count} of them guessed, for want of punctuation)"),
+    };
     let facts = [
         ("Source", Some(source.locator.clone())),
         ("By", source.byline.clone()),
@@ -96,22 +65,17 @@ fn overview(page: &mut Page, report: &Report) {
                 .as_ref()
                 .map(|l| format!("{} ({:.0} % sure)", l.name, l.confidence * 100.0)),
         ),
-        ("Length", Some(format!("{} words, {} sentences", found.words, found.sentences))),
+        ("Length", Some(format!("{} words, {} sentences{guessed}", found.words, found.sentences))),
     ];
-    page.line("");
     for (name, value) in facts {
         if let Some(value) = value {
-            page.item("-", &format!("{name}: {}", plain(&value)));
+            page.fact(name, &value);
         }
     }
     match &report.outcome {
         Outcome::Succeeded => {}
-        Outcome::Degraded { lost } => {
-            page.item("-", &format!("**Degraded**: {}", plain(&lost.join(" "))))
-        }
-        Outcome::Skipped { reason } => {
-            page.item("-", &format!("**Not analysed**: {}", plain(reason)))
-        }
+        Outcome::Degraded { lost } => page.fact("Degraded", &lost.join(" ")),
+        Outcome::Skipped { reason } => page.fact("Not analysed", reason),
     }
 }
 
@@ -119,7 +83,7 @@ fn summary(page: &mut Page, report: &Report) {
     let Some(summary) = &report.findings.summary else { return };
     page.heading("Summary");
     for sentence in &summary.sentences {
-        page.item("-", &format!("{} {}", plain(&sentence.text), at(&sentence.place)));
+        page.item("-", &format!("{} {}", page.plain(&sentence.text), at(&sentence.place)));
     }
 }
 
@@ -129,33 +93,111 @@ fn claims(page: &mut Page, report: &Report) {
         return;
     }
     page.heading("Claims worth checking");
-    for (rank, claim) in claims.iter().take(page.style.entries).enumerate() {
-        let said =
-            claim.speaker.as_ref().map(|name| format!("{}: ", plain(name))).unwrap_or_default();
-        let why: Vec<&str> = claim.features.iter().map(|feature| feature.name.as_str()).collect();
-        let text = format!(
-            "{said}{} {} — {:.2}: {}",
-            plain(&claim.text),
-            at(&claim.place),
-            claim.score,
-            why.join(", ")
+    for (rank, claim) in page.shown(claims).iter().enumerate() {
+        let said = claim
+            .speaker
+            .as_ref()
+            .map(|name| format!("{}: ", page.plain(name)))
+            .unwrap_or_default();
+        page.item(
+            &format!("{}.", rank + 1),
+            &format!("{said}{} {}", page.plain(&claim.text), at(&claim.place)),
         );
-        page.item(&format!("{}.", rank + 1), &text);
+        let why: Vec<String> = claim
+            .features
+            .iter()
+            .map(|feature| format!("{} {:+.1}", feature.name.replace('_', " "), feature.weight))
+            .collect();
+        page.sub(&format!("check-worthiness {:.2}: {}", claim.score, why.join(", ")));
+        if let Some(check) = report.verification.iter().find(|check| check.claim == claim.id) {
+            page.sub(&format!("{}: {}", check.verdict, page.plain(&check.reason)));
+            for piece in check.evidence.iter().filter(|piece| piece.counted) {
+                let evidence = &piece.evidence;
+                let date = evidence.published.as_deref().unwrap_or_default();
+                let url = evidence.url.as_deref().unwrap_or_default();
+                page.sub(&page.plain(&format!(
+                    "\u{201c}{}\u{201d} — {}, {date} {url}",
+                    evidence.quote, evidence.source
+                )));
+            }
+        }
     }
     page.more(claims.len());
 }
 
-fn key_phrases(page: &mut Page, report: &Report) {
-    let phrases = &report.findings.key_phrases;
-    if phrases.is_empty() {
+fn rhetoric(page: &mut Page, report: &Report) {
+    let cues = &report.findings.rhetoric;
+    if cues.is_empty() {
         return;
     }
-    page.heading("Key phrases");
-    let named: Vec<String> = phrases
+    page.heading("Rhetoric");
+    for cue in page.shown(cues) {
+        let quoted = if cue.quoted { ", quoted" } else { "" };
+        page.item(
+            "-",
+            &format!(
+                "{} ({:.2}{quoted}): “{}” {}",
+                cue.name,
+                cue.confidence,
+                page.plain(&cue.text),
+                at(&cue.place)
+            ),
+        );
+        page.sub(&cue.why);
+    }
+    page.more(cues.len());
+}
+
+fn subjects(page: &mut Page, report: &Report) {
+    let found = &report.findings;
+    if found.topics.is_empty() && found.key_phrases.is_empty() {
+        return;
+    }
+    page.heading("Topics and key phrases");
+    for topic in &found.topics {
+        let terms: Vec<&str> = topic.terms.iter().take(5).map(|term| term.word.as_str()).collect();
+        page.item(
+            "-",
+            &format!(
+                "{} ({:.0} %): {}",
+                topic.name,
+                topic.share * 100.0,
+                page.plain(&terms.join(", "))
+            ),
+        );
+    }
+    let phrases: Vec<String> = found
+        .key_phrases
         .iter()
-        .map(|phrase| format!("{} ({})", plain(&phrase.text), phrase.count))
+        .map(|phrase| format!("{} ({})", page.plain(&phrase.text), phrase.count))
         .collect();
-    page.item("-", &named.join(", "));
+    if !phrases.is_empty() {
+        page.fact_plain("Key phrases", &phrases.join(", "));
+    }
+}
+
+fn entities(page: &mut Page, report: &Report) {
+    let entities = &report.findings.entities;
+    if entities.is_empty() {
+        return;
+    }
+    page.heading("Who, where, when, how much");
+    for kind in EntityKind::ALL {
+        let names: Vec<String> = entities
+            .iter()
+            .filter(|entity| entity.kind == *kind)
+            .map(|entity| match entity.count {
+                1 => page.plain(&entity.name),
+                count => format!("{} ({count})", page.plain(&entity.name)),
+            })
+            .collect();
+        if !names.is_empty() {
+            let shown = page.shown(&names).join(", ");
+            let rest = names.len() - page.shown(&names).len();
+            let rest = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+            page.fact_plain(&kind.to_string(), &format!("{shown}{rest}"));
+        }
+    }
 }
 
 fn sentiment(page: &mut Page, report: &Report) {
@@ -170,7 +212,7 @@ fn sentiment(page: &mut Page, report: &Report) {
             sentiment.label
         ),
     );
-    let bars: String = sentiment.curve.iter().map(|point| bar(point.score)).collect();
+    let bars: String = sentiment.curve.iter().map(|point| page.bar(point.score)).collect();
     page.item("-", &format!("Along the text: {bars}"));
     for (name, extreme) in [("Highest", &sentiment.high), ("Lowest", &sentiment.low)] {
         if let Some(extreme) = extreme {
@@ -179,7 +221,7 @@ fn sentiment(page: &mut Page, report: &Report) {
                 &format!(
                     "{name} ({:+.2}): {} {}",
                     extreme.score,
-                    plain(&extreme.text),
+                    page.plain(&extreme.text),
                     at(&extreme.place)
                 ),
             );
@@ -187,14 +229,89 @@ fn sentiment(page: &mut Page, report: &Report) {
     }
 }
 
-/// A block whose height tells a score from -1 to 1.
-fn bar(score: f64) -> char {
-    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let step = ((score + 1.0) / 2.0 * 7.0).round().clamp(0.0, 7.0);
-    BARS[step as usize]
+fn speakers(page: &mut Page, report: &Report) {
+    if report.findings.speakers.is_empty() {
+        return;
+    }
+    page.heading("Speakers");
+    for speaker in page.shown(&report.findings.speakers) {
+        let spoken =
+            speaker.spoken_ms.map(|ms| format!(", {} spoken", clock(ms))).unwrap_or_default();
+        page.fact(
+            &speaker.name,
+            &format!(
+                "{:.0} % of words ({} words, {} turns, {} questions{spoken})",
+                speaker.share * 100.0,
+                speaker.words,
+                speaker.turns,
+                speaker.questions
+            ),
+        );
+    }
+    page.more(report.findings.speakers.len());
 }
 
-fn readability(page: &mut Page, report: &Report) {
+fn timeline(page: &mut Page, report: &Report) {
+    let anchors = &report.findings.timeline;
+    if anchors.is_empty() {
+        return;
+    }
+    page.heading("Timeline");
+    for anchor in page.shown(anchors) {
+        let when = match &anchor.when {
+            When::Date { date, relative: false, .. } => date.clone(),
+            When::Date { date, relative: true, written } => format!("{date} (“{written}”)"),
+            When::Recording { at_ms } => clock(*at_ms),
+        };
+        page.fact_plain(&when, &format!("{} {}", page.plain(&anchor.text), at(&anchor.place)));
+    }
+    page.more(anchors.len());
+}
+
+fn quotes(page: &mut Page, report: &Report) {
+    let quotes = &report.findings.quotes;
+    if quotes.is_empty() {
+        return;
+    }
+    page.heading("Quotations and attributions");
+    for quote in page.shown(quotes) {
+        let text = if quote.direct {
+            format!("“{}”", page.plain(&quote.text))
+        } else {
+            page.plain(&quote.text)
+        };
+        let by =
+            quote.by.as_ref().map(|by| format!(" — {}", page.plain(&by.name))).unwrap_or_default();
+        page.item("-", &format!("{text}{by} {}", at(&quote.place)));
+    }
+    page.more(quotes.len());
+}
+
+fn links(page: &mut Page, report: &Report) {
+    let links = &report.findings.links;
+    if links.targets.is_empty() && links.sources.is_empty() {
+        return;
+    }
+    page.heading("Links and sources");
+    let sources: Vec<String> = page
+        .shown(&links.sources)
+        .iter()
+        .map(|source| format!("{} ({})", source.name, source.count))
+        .collect();
+    if !sources.is_empty() {
+        page.fact("Named as sources", &sources.join(", "));
+    }
+    let hosts: Vec<String> = page
+        .shown(&links.hosts)
+        .iter()
+        .map(|host| format!("{} ({})", host.name, host.count))
+        .collect();
+    if !hosts.is_empty() {
+        page.fact("Linked hosts", &hosts.join(", "));
+    }
+}
+
+fn wording(page: &mut Page, report: &Report) {
     let Some(scores) = &report.findings.readability else { return };
     page.heading("Readability");
     page.item(
@@ -215,59 +332,57 @@ fn readability(page: &mut Page, report: &Report) {
     page.item("-", &all);
 }
 
+fn near_duplicates(page: &mut Page, report: &Report) {
+    if report.near_duplicates.is_empty() {
+        return;
+    }
+    page.heading("Nearly the same as");
+    for near in &report.near_duplicates {
+        page.fact(
+            &near.report,
+            &format!("{:.0} % of three-word runs shared", near.likeness.shared * 100.0),
+        );
+    }
+}
+
 fn not_done(page: &mut Page, report: &Report) {
     page.heading("Not done and why");
-    let gaps = report.not_done();
-    if gaps.is_empty() {
+    if report.not_done().is_empty() {
         page.item("-", "Nothing that this depth promises is missing.");
     }
-    for gap in gaps {
-        let remedy = gap.remedy.map(|remedy| format!(" Remedy: {remedy}")).unwrap_or_default();
-        page.item("-", &plain(&format!("{}: {}{remedy}", gap.what, gap.why)));
+    for gap in report.not_done() {
+        let remedy =
+            gap.remedy.as_ref().map(|remedy| format!(" Remedy: {remedy}")).unwrap_or_default();
+        page.fact(&gap.what, &format!("{}{remedy}", gap.why));
     }
 }
 
 fn provenance(page: &mut Page, report: &Report) {
     page.heading("Provenance");
     let from = &report.provenance;
+    let rules: Vec<String> =
+        report.rules.iter().map(|set| format!("{} {}", set.name, set.hash)).collect();
     let facts = [
         ("Run", from.run.clone()),
         ("Version", Some(from.version.clone()).filter(|version| !version.is_empty())),
-        ("Depth", Some(format!("{:?}", from.depth).to_lowercase())),
+        ("Depth", Some(from.depth.to_string())),
         ("Content", from.content_hash.clone()),
+        ("Begun", from.started.clone()),
         ("Finished", from.finished.clone()),
         ("Report form", Some(report.schema.clone())),
+        ("Rule sets", Some(rules.join(", "))),
     ];
     for (name, value) in facts {
         if let Some(value) = value {
-            page.item("-", &format!("{name}: {}", plain(&value)));
+            page.fact(name, &value);
         }
     }
 }
 
-/// Sentence id and time of a place: `[s12 03:15]`.
+/// Sentence id and time of a place: `[s12 3:15]`.
 fn at(place: &Place) -> String {
-    let mut text = format!("[s{}", place.sentence);
-    if let Some(time) = place.time_ms {
-        let seconds = time / 1000;
-        let _ = write!(text, " {:02}:{:02}", seconds / 60, seconds % 60);
+    match place.time_ms {
+        Some(time) => format!("[s{} {}]", place.sentence, clock(time)),
+        None => format!("[s{}]", place.sentence),
     }
-    text.push(']');
-    text
-}
-
-/// Text of the source as plain Markdown: one line, control characters gone, markup escaped.
-fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' => {
-                out.push('\\');
-                out.push(c);
-            }
-            _ if c.is_control() => out.push(' '),
-            _ => out.push(c),
-        }
-    }
-    out
 }

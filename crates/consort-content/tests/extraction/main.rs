@@ -6,5 +6,7 @@ mod gates;
 mod hostile;
 mod languages;
 mod pages;
+#[cfg(feature = "pdf")]
+mod pdf;
 mod score;
 mod sentences;

@@ -1,0 +1,128 @@
+//! Nanoseconds per byte of each stage of the analysis: `cargo run --release -p consort-content --example analysis_speed -- [FILE] [MB]`.
+//!
+//! Without a file, the labelled documents are repeated, each time with other numbers and names, up to `MB` (default 1).
+#![expect(clippy::print_stdout, reason = "an example that shows its result")]
+#![expect(clippy::disallowed_methods, reason = "it measures time")]
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use consort_content::analyse::{Options, Part, analyse, analyse_part, facts};
+use consort_content::gate::{GateRules, gate};
+use consort_content::report::{Provenance, Report, Style, html, json, markdown};
+use consort_content::sentence::sentences;
+use consort_content::{Document, Span, language};
+
+/// Best of this many runs, which leaves out what else the machine is doing.
+const RUNS: usize = 5;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let size = arguments.iter().find_map(|argument| argument.parse::<f64>().ok()).unwrap_or(1.0);
+    let file = arguments.iter().find(|argument| argument.parse::<f64>().is_err());
+    let text = match file {
+        Some(path) => std::fs::read_to_string(path)?,
+        None => sample((size * 1e6) as usize)?,
+    };
+    let doc = plain(text);
+    let bytes = doc.text.len() as f64;
+    let show = |name: &str, took: Duration| {
+        println!(
+            "{name:<24} {:>8.1} ns/B {:>8.2} MB/s",
+            took.as_nanos() as f64 / bytes,
+            bytes / took.as_secs_f64() / 1e6
+        );
+    };
+    let rules = GateRules::shipped()?;
+    let options = Options::default();
+    let cut = sentences(&doc);
+    println!("{bytes} bytes, {} sentences", cut.len());
+    show("gate", best(|| gate(&doc, &rules)));
+    show("language", best(|| language::detect(&doc.text)));
+    show("sentences", best(|| sentences(&doc)));
+    let language = language::detect(&doc.text);
+    let known = Options { language: Some(language), ..options.clone() };
+    let index = best(|| facts(&doc, &cut, &known));
+    show("token index", index);
+    for part in Part::ALL {
+        let took = best(|| analyse_part(*part, &doc, &cut, &known));
+        show(&format!("  {part:?}"), took.saturating_sub(index));
+    }
+    show("analyse (all of it)", best(|| analyse(&doc, &options)));
+    let findings = analyse(&doc, &options);
+    let report = Report::new("sample", &doc, None, findings, Provenance::default());
+    show("markdown", best(|| markdown(&report, &Style::default())));
+    show("json", best(|| json(&report)));
+    show("html", best(|| html(&report)));
+    let whole = best(|| {
+        let gate = gate(&doc, &rules);
+        let report =
+            Report::new("sample", &doc, Some(gate), analyse(&doc, &options), Provenance::default());
+        markdown(&report, &Style::default())
+    });
+    show("gate to Markdown", whole);
+    Ok(())
+}
+
+fn best<T>(mut work: impl FnMut() -> T) -> Duration {
+    let run = |_| {
+        let start = Instant::now();
+        black_box(work());
+        start.elapsed()
+    };
+    (0..RUNS).map(run).min().unwrap_or_default()
+}
+
+/// Labelled documents, varied so that vocabulary and numbers keep growing as they do in real text.
+fn sample(bytes: usize) -> std::io::Result<String> {
+    let mut paths: Vec<_> =
+        std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/labelled/documents"))?
+            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+            .collect();
+    paths.sort();
+    let mut text = String::with_capacity(bytes + 4096);
+    for round in 0.. {
+        for path in &paths {
+            let content = std::fs::read_to_string(path)?;
+            for line in
+                content.lines().filter(|line| line.starts_with(['+', '-']) || line.is_empty())
+            {
+                if text.len() >= bytes {
+                    return Ok(text);
+                }
+                let line = line.trim_start_matches(['+', '-']).trim();
+                text.push_str(
+                    &line
+                        .replace("Marlow", &format!("Marl{}ow", letters(round)))
+                        .replace('4', &(round % 10).to_string()),
+                );
+                text.push_str(if line.is_empty() { "\n\n" } else { " " });
+            }
+            text.push_str("\n\n");
+        }
+    }
+    Ok(text)
+}
+
+fn letters(mut number: usize) -> String {
+    let mut word = String::new();
+    while number > 0 {
+        word.push(char::from(b'a' + (number % 26) as u8));
+        number /= 26;
+    }
+    word
+}
+
+fn plain(text: String) -> Document {
+    let mut paragraphs = Vec::new();
+    let mut at = 0;
+    for block in text.split_inclusive("\n\n") {
+        let trimmed = block.trim();
+        if !trimmed.is_empty() {
+            let start = at + (block.len() - block.trim_start().len());
+            paragraphs.push(Span::new(start, start + trimmed.len()));
+        }
+        at += block.len();
+    }
+    Document { text, paragraphs, ..Document::default() }
+}
