@@ -26,7 +26,7 @@ use serde_json::json;
 
 use crate::{
     args,
-    console::Console,
+    console::{Console, pretty},
     engine::{Engine, Store, count},
     fail::{Failure, exit_code},
     run_ref,
@@ -215,7 +215,7 @@ impl Batch<'_> {
                 self.console.note(&format!("to see more: consort show {}", run_ref::short(run)));
             }
         }
-        if matches!(self.job.out, Out::Print) && self.job.format == Format::Json {
+        if matches!(self.job.out, Out::Print) && self.job.format.is_json() {
             self.explain(&line)?;
         }
         tally.add(index, line);
@@ -251,6 +251,8 @@ impl Batch<'_> {
         self.job.inputs[index].name().clone_into(&mut report.source.locator);
         let text = match self.job.format {
             Format::Json => report::json(&report) + "\n",
+            Format::JsonLd => pretty(&report::claim_review(&report)) + "\n",
+            Format::Html => report::html(&report),
             Format::Markdown => report::markdown(&report, &self.style()),
         };
         let path = match &self.job.out {
@@ -269,7 +271,10 @@ impl Batch<'_> {
 
     fn style(&self) -> Style {
         match self.job.out {
-            Out::Print => Style { width: self.console.columns().min(100), ..Style::default() },
+            Out::Print => {
+                let Console { ansi, ascii, .. } = *self.console;
+                Style { width: self.console.columns().min(100), ansi, ascii, ..Style::default() }
+            }
             Out::File(_) | Out::Directory(_) => Style::default(),
         }
     }

@@ -18,6 +18,10 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Console {
     pub(crate) json: bool,
+    /// True where data may be styled.
+    pub(crate) ansi: bool,
+    /// True where data must do with ASCII.
+    pub(crate) ascii: bool,
     talk: Talk,
     columns: Option<usize>,
     watched: bool,
@@ -28,6 +32,8 @@ impl Console {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             json: settings.json,
+            ansi: settings.ansi,
+            ascii: settings.ascii,
             talk: settings.talk,
             columns: settings.columns,
             watched: settings.watched,

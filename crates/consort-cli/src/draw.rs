@@ -35,6 +35,21 @@ pub(crate) fn draw(view: &View, columns: usize, everything: bool) -> String {
     tree.text
 }
 
+/// A drawing for terminals that know no more than ASCII.
+pub(crate) fn plain(drawn: &str) -> String {
+    drawn
+        .chars()
+        .map(|c| match c {
+            '├' | '│' => '|',
+            '└' => '`',
+            '─' => '-',
+            '…' => '~',
+            c if c.is_ascii() => c,
+            _ => '?',
+        })
+        .collect()
+}
+
 /// How a run ended, how long it took and what it cost.
 fn about(view: &View) -> String {
     let mut parts = vec![view.line.standing()];

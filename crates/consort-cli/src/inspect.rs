@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::{
     args,
     console::Console,
-    draw::draw,
+    draw::{draw, plain},
     fail::Failure,
     reading, run_ref,
     settings::{Settings, Talk},
@@ -85,7 +85,8 @@ pub(crate) async fn show(settings: &Settings, console: &Console, run: &str) -> R
     if console.json {
         console.print_json(&view)?;
     } else {
-        console.print(&draw(&view, console.columns(), console.tells(Talk::Verbose)))?;
+        let drawn = draw(&view, console.columns(), console.tells(Talk::Verbose));
+        console.print(&if console.ascii { plain(&drawn) } else { drawn })?;
     }
     Ok(0)
 }

@@ -1,6 +1,7 @@
 //! What the global options and the environment mean. The only place that reads the environment.
 
 use std::{
+    ffi::OsString,
     io::{self, IsTerminal},
     path::PathBuf,
 };
@@ -23,6 +24,10 @@ pub(crate) struct Settings {
     pub(crate) columns: Option<usize>,
     /// True when somebody watches standard error.
     pub(crate) watched: bool,
+    /// True when standard output may be styled.
+    pub(crate) ansi: bool,
+    /// True when standard output must do with ASCII.
+    pub(crate) ascii: bool,
 }
 
 /// Where the store is.
@@ -52,7 +57,7 @@ impl Settings {
         let named = typed.store.clone().filter(|path| !path.as_os_str().is_empty());
         let store = match named {
             Some(path) => Some(Place { path, named: true }),
-            None => data_home(variable("XDG_DATA_HOME"), variable("HOME"))
+            None => data_home(path("XDG_DATA_HOME"), path("HOME"))
                 .map(|home| Place { path: home.join("consort/consort.db"), named: false }),
         };
         let talk = match (typed.quiet, typed.verbose) {
@@ -61,7 +66,10 @@ impl Settings {
             (false, 1) => Talk::Verbose,
             (false, _) => Talk::Everything,
         };
+        let terminal = io::stdout().is_terminal();
         Self {
+            ansi: terminal && is_styled(variable("NO_COLOR"), variable("TERM")),
+            ascii: terminal && is_ascii(["LC_ALL", "LC_CTYPE", "LANG"].map(variable)),
             store,
             json: typed.json,
             resume: !typed.no_resume,
@@ -87,8 +95,25 @@ fn data_home(data: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
     data.filter(absolute).or_else(|| Some(home.filter(absolute)?.join(".local/share")))
 }
 
-fn variable(name: &str) -> Option<PathBuf> {
-    std::env::var_os(name).map(PathBuf::from)
+/// Styles are wanted unless <https://no-color.org> or a terminal without them says otherwise.
+fn is_styled(no_color: Option<OsString>, terminal: Option<OsString>) -> bool {
+    no_color.is_none() && terminal.is_none_or(|name| name != "dumb")
+}
+
+/// The first variable that is set decides, as POSIX says; without any, UTF-8 is what people have.
+fn is_ascii(locale: [Option<OsString>; 3]) -> bool {
+    let Some(locale) = locale.into_iter().flatten().next() else { return false };
+    let locale = locale.to_string_lossy().to_ascii_lowercase();
+    !locale.contains("utf-8") && !locale.contains("utf8")
+}
+
+/// A variable that is set and not empty.
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+fn path(name: &str) -> Option<PathBuf> {
+    variable(name).map(PathBuf::from)
 }
 
 fn columns() -> Option<usize> {
@@ -103,6 +128,22 @@ mod tests {
     fn home(data: Option<&str>, home: Option<&str>) -> Option<String> {
         let found = data_home(data.map(PathBuf::from), home.map(PathBuf::from));
         found.map(|path| path.to_string_lossy().into_owned())
+    }
+
+    #[test]
+    fn styles_are_for_terminals_that_want_them() {
+        assert!(is_styled(None, Some("xterm".into())) && is_styled(None, None));
+        assert!(!is_styled(Some("1".into()), Some("xterm".into())));
+        assert!(!is_styled(None, Some("dumb".into())));
+    }
+
+    #[test]
+    fn the_first_locale_variable_decides_about_ascii() {
+        let locale = |all: Option<&str>, lang: Option<&str>| {
+            is_ascii([all.map(OsString::from), None, lang.map(OsString::from)])
+        };
+        assert!(!locale(None, None) && !locale(None, Some("de_DE.UTF-8")));
+        assert!(locale(Some("C"), Some("de_DE.UTF-8")) && !locale(Some("C.utf8"), Some("C")));
     }
 
     #[test]

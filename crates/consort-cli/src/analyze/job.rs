@@ -25,21 +25,32 @@ pub(super) struct Job {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     Markdown,
+    Html,
     Json,
+    JsonLd,
 }
 
 impl Format {
     pub(super) const fn ending(self) -> &'static str {
         match self {
             Self::Markdown => "md",
+            Self::Html => "html",
             Self::Json => "json",
+            Self::JsonLd => "jsonld",
         }
+    }
+
+    /// True for a form that programs read.
+    pub(super) const fn is_json(self) -> bool {
+        matches!(self, Self::Json | Self::JsonLd)
     }
 
     fn of_ending(ending: &str) -> Option<Self> {
         match ending.to_ascii_lowercase().as_str() {
             "md" | "markdown" => Some(Self::Markdown),
+            "html" | "htm" => Some(Self::Html),
             "json" => Some(Self::Json),
+            "jsonld" => Some(Self::JsonLd),
             _ => None,
         }
     }
@@ -61,6 +72,10 @@ impl Job {
         }
         let out = out(typed.out, several)?;
         let format = format(typed.format, json, &out)?;
+        if several && format == Format::Html && out == Out::Print {
+            let text = "several pages do not fit into one; name a directory with `--out`";
+            return Err(Failure::Usage(text.into()));
+        }
         let mut inputs: Vec<Input> = typed.inputs.into_iter().map(Input::understand).collect();
         let mut seen = HashSet::new();
         // The same thing named twice is one input.
@@ -104,16 +119,18 @@ fn out(typed: Option<PathBuf>, several: bool) -> Result<Out, Failure> {
 fn format(typed: Option<args::Format>, json: bool, out: &Out) -> Result<Format, Failure> {
     let named = match typed {
         Some(args::Format::Md) => Some(Format::Markdown),
+        Some(args::Format::Html) => Some(Format::Html),
         Some(args::Format::Json) => Some(Format::Json),
+        Some(args::Format::JsonLd) => Some(Format::JsonLd),
         None => None,
     };
     if json && *out == Out::Print {
-        return match named {
-            None | Some(Format::Json) => Ok(Format::Json),
-            Some(Format::Markdown) => {
-                Err(Failure::Usage("`--json` and `--format md` contradict each other".into()))
-            }
-        };
+        let named = named.unwrap_or(Format::Json);
+        if !named.is_json() {
+            let text = format!("`--json` and `--format {}` contradict each other", named.ending());
+            return Err(Failure::Usage(text));
+        }
+        return Ok(named);
     }
     let by_ending = match out {
         Out::File(path) => path.extension().and_then(|e| Format::of_ending(e.to_str()?)),
@@ -139,6 +156,7 @@ mod tests {
     fn the_form_follows_the_ending() {
         assert_eq!(understood("a.json", false, false).unwrap().1, Format::Json);
         assert_eq!(understood("a.MD", false, true).unwrap().1, Format::Markdown);
+        assert_eq!(understood("a.html", false, false).unwrap().1, Format::Html);
         assert_eq!(understood("a", false, false).unwrap().1, Format::Markdown);
         assert_eq!(understood("", false, true).unwrap(), (Out::Print, Format::Json));
     }

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 #[command(after_long_help = "\
 Examples:
   consort analyze interview.vtt
+  consort analyze story.html --out story-report.html
   consort analyze *.txt feed.xml --out reports/
   cat speech.txt | consort analyze - --json | jq .claims
 
@@ -48,8 +49,12 @@ pub(crate) enum Format {
     /// Markdown, for people and terminals.
     #[value(alias = "markdown")]
     Md,
+    /// A page to look at, in one file that needs no other.
+    Html,
     /// For programs.
     Json,
+    /// Claims and verdicts for search engines: schema.org ClaimReview.
+    JsonLd,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

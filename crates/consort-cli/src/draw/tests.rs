@@ -6,7 +6,7 @@ use consort::core::{
 };
 use serde_json::{Value, json};
 
-use super::draw;
+use super::{draw, plain};
 use crate::view::View;
 
 const ROOT: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
@@ -117,6 +117,7 @@ request {\"url\":\"https://site.example\"}
 └─  4 begun 1970-01-01 00:00:01 UTC, end unknown, never repeated
 ";
     assert_eq!(drawn, expected, "{drawn}");
+    assert!(plain(&drawn).is_ascii());
 }
 
 #[test]

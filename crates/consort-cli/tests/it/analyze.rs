@@ -125,6 +125,23 @@ fn the_form_follows_the_name_of_the_file() {
 }
 
 #[test]
+fn a_page_and_the_claims_for_search_engines_are_files_of_their_own() {
+    let world = World::new();
+    let file = world.file("a.txt", text(1));
+    world.run(&["analyze", &file, "--out", "a.html"]).with_code(0);
+    let page = fs::read_to_string(world.path("a.html")).unwrap();
+    assert!(page.starts_with("<!") && page.contains("Quay Street"), "{page}");
+    world.run(&["analyze", &file, "--out", "reports/", "--format", "json-ld"]).with_code(0);
+    let claims = fs::read_to_string(world.path("reports/a.txt.jsonld")).unwrap();
+    let claims: serde_json::Value = serde_json::from_str(&claims).unwrap();
+    assert_eq!(claims["@context"], "https://schema.org");
+    // All forms are of one run.
+    assert_eq!(world.runs().len(), 1);
+    world.run(&["analyze", "a", "b", "--format", "html"]).with_code(2);
+    world.run(&["analyze", "a", "--json", "--format", "html"]).with_code(2);
+}
+
+#[test]
 fn under_json_with_out_the_answer_tells_what_became_of_each_input() {
     let world = World::new();
     let file = world.file("a.txt", text(1));
