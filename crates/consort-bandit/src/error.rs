@@ -92,8 +92,8 @@ pub enum CannotMerge {
     /// They differ in arms, dimension or regularisation.
     #[error("the two models differ in shape or settings")]
     Different,
-    /// Forgetting makes the state depend on the order of updates, so sums do not exist.
-    #[error("a model that forgets is not a sum of its examples")]
+    /// Forgetting or shrinking makes the state depend on the order of updates.
+    #[error("a model that forgets or shrinks is not a sum of its examples")]
     Forgets,
 }
 

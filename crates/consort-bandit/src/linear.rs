@@ -8,7 +8,7 @@
 
 mod aligned;
 mod arm;
-mod factor;
+pub(crate) mod factor;
 pub(crate) mod kernel;
 #[cfg(test)]
 mod tests;
@@ -21,7 +21,7 @@ use crate::codec::{Reader, Writer};
 use crate::error::{CannotMerge, Corrupt, InvalidConfig};
 use crate::model::{Example, MAX_DIM, Model, Persist, Scores};
 use aligned::Aligned;
-use arm::{Arm, Update};
+pub(crate) use arm::{Arm, Update};
 use kernel::padded;
 
 /// Shape and regularisation of a [`Ridge`].
@@ -42,6 +42,14 @@ pub struct Config {
     /// Whether a constant feature is added, default yes.
     #[serde(default = "default_intercept")]
     pub intercept: bool,
+    /// Whether predictions shrink toward the mean reward of all arms instead of 0, default no.
+    /// Needs the constant feature.
+    #[serde(default)]
+    pub centred: bool,
+    /// Whether features that prove irrelevant are shrunk away, default no. Worth it with many
+    /// derived features; such a model cannot forget and cannot be merged.
+    #[serde(default)]
+    pub sparse: bool,
 }
 
 const fn default_lambda() -> f64 {
@@ -59,7 +67,7 @@ const fn default_intercept() -> bool {
 impl Config {
     /// λ = 1, nothing forgotten, with a constant feature.
     pub const fn new(arms: usize, dim: usize) -> Self {
-        Self { arms, dim, lambda: 1.0, keep: 1.0, intercept: true }
+        Self { arms, dim, lambda: 1.0, keep: 1.0, intercept: true, centred: false, sparse: false }
     }
 
     /// Checks the ranges documented at each field.
@@ -73,11 +81,13 @@ impl Config {
         check((1..=MAX_DIM).contains(&self.dim), "dim", "must be 1 to 4096")?;
         check(self.lambda > 0.0 && self.lambda.is_finite(), "lambda", "must be a number > 0")?;
         check(self.keep > 0.0 && self.keep <= 1.0, "keep", "must be above 0 and at most 1")?;
+        check(self.intercept || !self.centred, "centred", "needs the constant feature")?;
+        check(self.keep == 1.0 || !self.sparse, "sparse", "cannot go with forgetting")?;
         Ok(self)
     }
 
     /// Features, the constant one included.
-    const fn used(&self) -> usize {
+    pub(crate) const fn used(&self) -> usize {
         self.dim + self.intercept as usize
     }
 }
@@ -170,6 +180,19 @@ impl Ridge {
         self.arms[arm].residual()
     }
 
+    /// Mean reward of all arms, starting from one imagined reward of 1/2.
+    fn mean_reward(&self) -> f64 {
+        let last = self.config.dim;
+        let (sum, mass) =
+            self.arms.iter().fold((0.5, 1.0), |(s, m), arm| (s + arm.b()[last], m + arm.mass));
+        sum / mass
+    }
+
+    /// Forgets everything about `arm`.
+    pub fn forget(&mut self, arm: usize) {
+        self.arms[arm] = Arm::new(self.stride(), self.config.lambda);
+    }
+
     /// Adds what `other` learned. Learning two halves and merging equals learning the whole.
     ///
     /// # Errors
@@ -179,7 +202,7 @@ impl Ridge {
         if self.config != other.config {
             return Err(CannotMerge::Different);
         }
-        if self.config.keep < 1.0 {
+        if self.config.keep < 1.0 || self.config.sparse {
             return Err(CannotMerge::Forgets);
         }
         self.seen += other.seen;
@@ -192,8 +215,14 @@ impl Ridge {
     }
 }
 
+/// `buffer` from its first cache line on: up to [`kernel::LANES`] floats shorter.
+pub(crate) fn from_line(buffer: &mut [f64]) -> &mut [f64] {
+    let start = buffer.as_ptr().align_offset(64).min(kernel::LANES);
+    &mut buffer[start..]
+}
+
 /// Copies `x` into a padded buffer, the constant feature after it.
-fn pad(x: &[f64], intercept: bool, out: &mut [f64]) {
+pub(crate) fn pad(x: &[f64], intercept: bool, out: &mut [f64]) {
     let (head, tail) = out.split_at_mut(x.len());
     head.copy_from_slice(x);
     tail.fill(0.0);
@@ -224,11 +253,8 @@ impl Model for Ridge {
     }
 
     fn predict(&self, x: &[f64], available: &ArmSet, out: Scores<'_>, scratch: &mut [f64]) {
-        let start = scratch.as_ptr().align_offset(64).min(kernel::LANES);
-        let (padded, rest) = scratch[start..].split_at_mut(self.stride());
-        pad(x, self.config.intercept, padded);
-        let work = &mut rest[..self.stride()];
-        self.arch.dispatch(Predict { arms: &self.arms, available, x: padded, work, out });
+        let centre = if self.config.centred { self.mean_reward() } else { 0.0 };
+        self.predict_around(centre, x, available, out, scratch);
     }
 
     fn learn(&mut self, example: &Example<'_>) {
@@ -242,8 +268,32 @@ impl Model for Ridge {
             keep: self.config.keep,
             lambda: self.config.lambda,
         };
-        self.arms[example.arm].learn(self.arch, update, v.get_mut(), matrix);
+        let arm = &mut self.arms[example.arm];
+        arm.learn(self.arch, update, v.get_mut(), matrix);
+        if self.config.sparse {
+            arm.relevance(self.config.dim, self.config.lambda, matrix);
+        }
         self.seen += 1;
+    }
+}
+
+impl Ridge {
+    /// Predicts with coefficients that shrink toward `centre` for the constant feature and toward
+    /// 0 for the others.
+    pub(crate) fn predict_around(
+        &self,
+        centre: f64,
+        x: &[f64],
+        available: &ArmSet,
+        out: Scores<'_>,
+        scratch: &mut [f64],
+    ) {
+        let (padded, rest) = from_line(scratch).split_at_mut(self.stride());
+        pad(x, self.config.intercept, padded);
+        let work = &mut rest[..self.stride()];
+        let constant = self.config.dim;
+        let arms = &self.arms;
+        self.arch.dispatch(Predict { arms, available, x: padded, work, out, centre, constant });
     }
 }
 
@@ -253,6 +303,8 @@ struct Predict<'a> {
     x: &'a [f64],
     work: &'a mut [f64],
     out: Scores<'a>,
+    centre: f64,
+    constant: usize,
 }
 
 impl WithSimd for Predict<'_> {
@@ -261,7 +313,12 @@ impl WithSimd for Predict<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
         for index in self.available {
-            let (mean, square) = self.arms[index].predict(s, self.x, self.work);
+            let arm = &self.arms[index];
+            let (mut mean, square) = arm.predict(s, self.x, self.work);
+            if self.centre != 0.0 {
+                // Posterior mean under a prior mean: θ + inverse·Λ·prior, and `work` is inverse·x.
+                mean += self.centre * arm.diagonal(self.constant) * self.work[self.constant];
+            }
             self.out.mean[index] = mean;
             // Rounding can leave a tiny negative square where the width is really 0.
             self.out.width[index] = square.max(0.0).sqrt();
@@ -271,7 +328,7 @@ impl WithSimd for Predict<'_> {
 
 impl Persist for Ridge {
     const KIND: u16 = 1;
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
 
     fn write(&self, out: &mut Writer) {
         out.usize(self.config.arms);
@@ -279,17 +336,21 @@ impl Persist for Ridge {
         out.f64(self.config.lambda);
         out.f64(self.config.keep);
         out.u8(u8::from(self.config.intercept));
+        out.u8(u8::from(self.config.centred));
+        out.u8(u8::from(self.config.sparse));
         out.u64(self.seen);
         self.arms.iter().for_each(|arm| arm.write(out));
     }
 
-    fn read(from: &mut Reader<'_>, _version: u16) -> Result<Self, Corrupt> {
+    fn read(from: &mut Reader<'_>, version: u16) -> Result<Self, Corrupt> {
         let config = Config {
             arms: from.below(MAX_ARMS + 1)?,
             dim: from.below(MAX_DIM + 1)?,
             lambda: from.finite()?,
             keep: from.finite()?,
             intercept: from.u8()? == 1,
+            centred: version >= 2 && from.u8()? == 1,
+            sparse: version >= 2 && from.u8()? == 1,
         };
         let config = config.validate().map_err(|_| Corrupt::Value)?;
         let seen = from.u64()?;
@@ -297,7 +358,7 @@ impl Persist for Ridge {
         from.expect(config.arms * Arm::stored(n))?;
         let mut arms = Vec::with_capacity(config.arms);
         for _ in 0..config.arms {
-            arms.push(Arm::read(from, n)?);
+            arms.push(Arm::read(from, n, version)?);
         }
         Ok(Self { config, arms, seen, buffers: Buffers::new(n), arch: Arch::new() })
     }

@@ -11,7 +11,8 @@ use crate::arms::ArmSet;
 use crate::error::InvalidConfig;
 use crate::special::ln;
 
-use race::{Normal, race};
+use race::Normal;
+pub(crate) use race::{Law, race};
 
 /// How to choose among arms with a predicted mean and a width (standard deviation of the
 /// prediction in units of the reward noise).

@@ -13,6 +13,12 @@ const SOONEST: u32 = 16;
 const FIRST: u32 = 64;
 /// Most updates between two refactorisations.
 const LATEST: u32 = 4096;
+/// Pulls before the relevance of features is first estimated, and the growth between times.
+const FIRST_RELEVANCE: u64 = 30;
+/// Rounds of each estimation.
+const RELEVANCE_ROUNDS: u32 = 3;
+/// Bounds of a feature's regularisation relative to the configured one.
+const RELEVANCE_RANGE: (f64, f64) = (0.1, 1e4);
 /// Error of A·A⁻¹ a run of rank-1 updates may build up before the inverse is computed anew.
 const DRIFT: f64 = 1e-9;
 
@@ -33,6 +39,8 @@ pub(crate) struct Arm {
     countdown: u32,
     /// Coordinate whose regularisation is restored next, when forgetting.
     turn: u32,
+    /// Pulls at which the relevance of features is estimated next.
+    relevance_due: u64,
     /// Times the inverse was computed anew.
     pub(crate) refactored: u64,
     /// Times the diagonal had to be raised because A + Λ was not safely positive.
@@ -70,6 +78,7 @@ impl Arm {
             energy: 0.0,
             countdown: FIRST,
             turn: 0,
+            relevance_due: FIRST_RELEVANCE,
             refactored: 0,
             repaired: 0,
         }
@@ -87,6 +96,12 @@ impl Arm {
     pub(crate) fn b(&self) -> &[f64] {
         let start = self.n * self.n + triangle(self.n) + self.n;
         &self.data.get()[start..start + self.n]
+    }
+
+    /// Regularisation of coordinate `i`.
+    pub(crate) fn diagonal(&self, i: usize) -> f64 {
+        let data = self.data.get();
+        data[data.len() - self.n + i]
     }
 
     /// Entry of A + Λ.
@@ -172,6 +187,26 @@ impl Arm {
         }
     }
 
+    /// Estimates how relevant each of the first `dim` features is, when the time has come: the
+    /// regularisation of feature j becomes σ²/(θ_j² + σ²·inverse_jj), the expectation step of
+    /// sparse Bayesian learning (Tipping 2001). Features that do nothing are shrunk away.
+    pub(crate) fn relevance(&mut self, dim: usize, lambda: f64, matrix: &mut Vec<f64>) {
+        if self.pulls < self.relevance_due {
+            return;
+        }
+        self.relevance_due = self.pulls + self.pulls / 2;
+        let noise = self.residual().unwrap_or(1.0).max(0.01);
+        let (n, (low, high)) = (self.n, RELEVANCE_RANGE);
+        for _ in 0..RELEVANCE_ROUNDS {
+            let p = parts(self.data.get_mut(), n);
+            for j in 0..dim {
+                let size = p.theta[j] * p.theta[j] + noise * p.inverse[j * n + j];
+                p.diagonal[j] = (noise / size).clamp(low * lambda, high * lambda);
+            }
+            self.refactor(matrix);
+        }
+    }
+
     /// Rough condition number: largest entry of the matrix times largest of its inverse.
     pub(crate) fn condition(&self) -> f64 {
         let n = self.n;
@@ -193,6 +228,7 @@ impl Arm {
     }
 
     pub(crate) fn write(&self, out: &mut Writer) {
+        out.u64(self.relevance_due);
         out.u64(self.pulls);
         out.f64(self.mass);
         out.f64(self.energy);
@@ -203,8 +239,12 @@ impl Arm {
         out.f64s(self.data.get());
     }
 
-    pub(crate) fn read(from: &mut Reader<'_>, n: usize) -> Result<Self, Corrupt> {
+    pub(crate) fn read(from: &mut Reader<'_>, n: usize, version: u16) -> Result<Self, Corrupt> {
         let mut arm = Self::new(n, 1.0);
+        // Before version 2 relevance was never estimated.
+        if version >= 2 {
+            arm.relevance_due = from.u64()?;
+        }
         arm.pulls = from.u64()?;
         arm.mass = from.finite()?;
         arm.energy = from.finite()?;

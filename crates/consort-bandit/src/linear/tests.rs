@@ -176,3 +176,53 @@ fn altered_bytes_are_refused() {
         Err(Corrupt::Kind { expected: 0x0101, found: 1 })
     ));
 }
+
+#[test]
+fn centred_predictions_shrink_toward_the_mean_reward() {
+    let config = Config { centred: true, ..Config::new(2, 1) };
+    let mut model = Ridge::new(config).unwrap();
+    for _ in 0..99 {
+        model.learn(&Example::new(&[0.0], 0, 0.8, 1.0));
+    }
+    let predict = |model: &Ridge| {
+        let (mut mean, mut width) = ([0.0; 2], [0.0; 2]);
+        let scores = Scores { mean: &mut mean, width: &mut width };
+        model.predict(&[0.0], &ArmSet::all(2), scores, &mut [0.0; 64]);
+        mean
+    };
+    let [known, unknown] = predict(&model);
+    let centre = (0.5 + 99.0 * 0.8) / 100.0;
+    assert!((unknown - centre).abs() < 1e-12 && (known - 0.8).abs() < 1e-3);
+    // The same as an imagined first reward of that size.
+    assert!((known - (99.0 * 0.8 + centre) / 100.0).abs() < 1e-12);
+    model.forget(0);
+    assert_eq!(predict(&model), [0.5, 0.5]);
+}
+
+#[test]
+fn irrelevant_features_are_shrunk_away() {
+    let error = |sparse| {
+        let mut model = Ridge::new(Config { sparse, ..Config::new(1, 40) }).unwrap();
+        for t in 0..400 {
+            let x: [f64; 40] = std::array::from_fn(|i| normal(6, 0, t * 40 + i as u64));
+            let reward = if 0.8 * x[3] + normal(6, 1, t) > 0.0 { 1.0 } else { 0.0 };
+            model.learn(&Example::new(&x, 0, reward, 1.0));
+        }
+        let theta = model.theta(0);
+        assert!(theta[3] > 0.2);
+        (0..40).filter(|i| *i != 3).map(|i| theta[i] * theta[i]).sum::<f64>()
+    };
+    assert!(error(true) < 0.4 * error(false), "{} {}", error(true), error(false));
+}
+
+#[test]
+fn sparse_models_are_stored_too_and_never_added() {
+    let config = Config { sparse: true, centred: true, ..Config::new(3, DIM) };
+    let mut model = Ridge::new(config).unwrap();
+    (0..300).for_each(|t| learn(&mut model, t));
+    let mut copy: Ridge = from_bytes(&to_bytes(&model)).unwrap();
+    (300..900).for_each(|t| learn(&mut model, t));
+    (300..900).for_each(|t| learn(&mut copy, t));
+    assert_eq!(to_bytes(&model), to_bytes(&copy));
+    assert_eq!(model.merge(&copy), Err(CannotMerge::Forgets));
+}

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use consort_bandit::{
-    Agent, ArmSet, Example, Exploration, Odds, Policy, Rule, Ties,
+    Agent, ArmSet, Example, Exploration, Odds, Policy, Rule, Ties, codec,
     linear::{self, Ridge},
     ope::{Estimator, Log, Row},
     rng::Draw,
@@ -105,4 +105,17 @@ fn estimates_agree_with_the_open_bandit_pipeline() {
         let found = log.estimate(estimator).unwrap().value;
         assert!((found / exact - 1.0).abs() <= 1e-12, "{name}: {found} {exact}");
     }
+}
+
+#[test]
+fn states_of_version_one_are_still_read() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/linucb_v1.bin");
+    let policy: Agent<Ridge> = codec::from_bytes(&std::fs::read(path).unwrap()).unwrap();
+    let mut odds = Odds::new();
+    policy.odds(&[0.3, -0.2, 1.0], &ArmSet::all(2), &mut odds).unwrap();
+    // What the build that wrote the file predicted.
+    assert_eq!(odds.means(), [0.5715810396864961, 0.4634519279382445]);
+    assert_eq!(odds.widths(), [0.35053913567318423, 0.2924585994494152]);
+    let again: Agent<Ridge> = codec::from_bytes(&codec::to_bytes(&policy)).unwrap();
+    assert_eq!(codec::to_bytes(&again), codec::to_bytes(&policy));
 }

@@ -114,6 +114,8 @@ fn settings_outside_their_range_are_named() {
         (Config { lambda: 0.0, ..Config::new(1, 1) }, "lambda"),
         (Config { keep: 1.01, ..Config::new(1, 1) }, "keep"),
         (Config { keep: f64::NAN, ..Config::new(1, 1) }, "keep"),
+        (Config { intercept: false, centred: true, ..Config::new(1, 1) }, "centred"),
+        (Config { keep: 0.9, sparse: true, ..Config::new(1, 1) }, "sparse"),
     ] {
         assert_eq!(Ridge::new(config).unwrap_err().key, key);
     }

@@ -1,0 +1,116 @@
+//! Data sets in the documented layouts.
+
+use std::error::Error;
+use std::path::Path;
+
+/// A data set, rows in file order.
+pub(crate) struct Set {
+    pub(crate) name: String,
+    pub(crate) arms: usize,
+    pub(crate) dim: usize,
+    pub(crate) contexts: Vec<f64>,
+    pub(crate) truth: Truth,
+    /// Bit mask of available arms of each row; empty when all are.
+    pub(crate) available: Vec<u64>,
+    /// Rounds until the reward of each row is known, −1 for never; empty when at once.
+    pub(crate) delay: Vec<i64>,
+    /// Tenant of each row; empty when there is none.
+    pub(crate) tenant: Vec<usize>,
+}
+
+/// Where rewards come from.
+pub(crate) enum Truth {
+    /// The right class of each row.
+    Classes(Vec<usize>),
+    /// Mean rewards of all arms, redrawn for each shuffle; costs where there are any.
+    Means { means: Vec<f64>, costs: Vec<f64> },
+    /// Observed rewards of all arms, with a fee for each use of arm `a`.
+    Rewards { rewards: Vec<f64>, fees: Vec<f64> },
+}
+
+/// Fee of the strong one of two models in observed routing outcomes.
+const STRONG_FEE: f64 = 0.2;
+
+impl Set {
+    pub(crate) fn read(path: &str) -> Result<Self, Box<dyn Error>> {
+        let text = std::fs::read_to_string(path)?;
+        let mut lines = text.lines();
+        let header: Vec<&str> = lines.next().ok_or("no header")?.split(',').collect();
+        let many = |prefix: char| -> Vec<usize> {
+            let numbered =
+                |name: &str| name.strip_prefix(prefix).is_some_and(|n| n.parse::<usize>().is_ok());
+            (0..header.len()).filter(|&i| numbered(header[i])).collect()
+        };
+        let one = |name: &str| header.iter().position(|column| *column == name);
+        let (x, r, m, c) = (many('x'), many('r'), many('m'), many('c'));
+        let (class, subject) = (one("y"), one("subject"));
+        if x.is_empty() || class.is_none() && r.is_empty() {
+            return Err(format!("`{path}` is in none of the documented layouts").into());
+        }
+        let rows: Vec<Vec<f64>> = lines
+            .map(|line| line.split(',').map(str::parse).collect::<Result<_, _>>())
+            .collect::<Result<_, _>>()?;
+        let take = |columns: &[usize]| -> Vec<f64> {
+            rows.iter().flat_map(|row| columns.iter().map(|&i| row[i])).collect()
+        };
+        let whole = |column: Option<usize>| take(&column.into_iter().collect::<Vec<_>>());
+        let classes: Vec<usize> = whole(class).into_iter().map(|y| y as usize).collect();
+        let arms =
+            if class.is_some() { classes.iter().max().map_or(0, |y| y + 1) } else { r.len() };
+        let truth = if class.is_some() {
+            Truth::Classes(classes)
+        } else if m.is_empty() {
+            let fees =
+                (0..arms).map(|arm| if subject.is_some() && arm == 1 { STRONG_FEE } else { 0.0 });
+            Truth::Rewards { rewards: take(&r), fees: fees.collect() }
+        } else {
+            Truth::Means { means: take(&m), costs: take(&c) }
+        };
+        let (contexts, dim) = with_subject(take(&x), x.len(), &whole(subject));
+        Ok(Self {
+            name: Path::new(path).file_stem().map_or(path.into(), |s| s.to_string_lossy().into()),
+            arms,
+            dim,
+            contexts,
+            truth,
+            available: whole(one("avail")).into_iter().map(|mask| mask as u64).collect(),
+            delay: whole(one("delay")).into_iter().map(|delay| delay as i64).collect(),
+            tenant: whole(one("tenant")).into_iter().map(|tenant| tenant as usize).collect(),
+        })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.contexts.len() / self.dim
+    }
+
+    pub(crate) fn x(&self, row: usize) -> &[f64] {
+        &self.contexts[row * self.dim..(row + 1) * self.dim]
+    }
+
+    /// Whether rows are independent of each other, so that they may be shuffled.
+    pub(crate) fn shuffled(&self) -> bool {
+        !matches!(self.truth, Truth::Means { .. })
+    }
+
+    pub(crate) fn metric(&self) -> &'static str {
+        match &self.truth {
+            Truth::Means { costs, .. } if !costs.is_empty() => "utility",
+            Truth::Rewards { .. } => "reward",
+            _ => "loss",
+        }
+    }
+}
+
+/// A subject number is a category: one feature for each.
+fn with_subject(x: Vec<f64>, dim: usize, subject: &[f64]) -> (Vec<f64>, usize) {
+    if subject.is_empty() {
+        return (x, dim);
+    }
+    let count = subject.iter().fold(0.0, |most: f64, s| most.max(*s)) as usize + 1;
+    let rows = x.chunks_exact(dim).zip(subject);
+    let wide = rows.flat_map(|(x, subject)| {
+        let one = (0..count).map(|i| if i == *subject as usize { 1.0 } else { 0.0 });
+        x.iter().copied().chain(one).collect::<Vec<f64>>()
+    });
+    (wide.collect(), dim + count)
+}

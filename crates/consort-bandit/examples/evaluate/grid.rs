@@ -1,0 +1,104 @@
+//! The frozen default and the grid of the tuned tier.
+
+use std::error::Error;
+
+use consort_bandit::rng::Draw;
+use consort_bandit::{
+    Agent, ArmSet, Example, Map, Mapped, Odds, Policy, Rule, auto, automatic,
+    linear::{self, Ridge},
+};
+
+use crate::data::Set;
+use crate::play::Player;
+
+/// Makes the default for a set: nothing about the set but its shape is used.
+pub(crate) fn default(set: &Set, _seed: u64) -> Result<Box<dyn Player>, Box<dyn Error>> {
+    Ok(wrap(automatic(auto::Config::new(set.arms, set.dim))?))
+}
+
+/// The grid: at most 144 names per set.
+pub(crate) fn names(set: &Set) -> Vec<String> {
+    let mut names = vec!["auto:0.5".to_owned(), "auto:0.75".to_owned(), "auto:1".to_owned()];
+    let maps: &[&str] =
+        if set.dim <= 16 { &["linear", "quadratic", "fourier"] } else { &["linear", "fourier"] };
+    for map in maps {
+        for lambda in ["0.1", "1"] {
+            for keep in if *map == "linear" { &["1", "0.99", "0.98"][..] } else { &["1"] } {
+                for rule in [
+                    "linucb:0.1",
+                    "linucb:0.25",
+                    "linucb:0.5",
+                    "linucb:1",
+                    "thompson:0.1",
+                    "squarecb:10",
+                    "greedy",
+                ] {
+                    names.push(format!("{map}:{lambda}:{keep}:{rule}"));
+                }
+            }
+        }
+    }
+    names
+}
+
+/// Makes a member of the grid: `auto:ALPHA` or `MAP:LAMBDA:KEEP:RULE[:PARAMETER]`.
+pub(crate) fn named(name: &str, set: &Set, _seed: u64) -> Result<Box<dyn Player>, Box<dyn Error>> {
+    let parts: Vec<&str> = name.split(':').collect();
+    if let ["auto", alpha] = parts[..] {
+        let rule = Rule::LinUcb { alpha: alpha.parse()? };
+        let model = automatic(auto::Config::new(set.arms, set.dim))?.into_model();
+        return Ok(wrap(Agent::new(model, rule)?));
+    }
+    let [map, lambda, keep, rule, ..] = parts[..] else {
+        return Err(format!("unknown policy `{name}`").into());
+    };
+    let parameter = || parts.get(4).unwrap_or(&"0").parse::<f64>();
+    let rule = match rule {
+        "linucb" => Rule::LinUcb { alpha: parameter()? },
+        "thompson" => Rule::Thompson { scale: parameter()? },
+        "squarecb" => Rule::SquareCb { gamma: parameter()?, exponent: 0.5 },
+        "regcb" => Rule::RegCb { c0: parameter()? },
+        "epsilon" => Rule::EpsilonGreedy { epsilon: parameter()?, decay: false },
+        "greedy" => Rule::Greedy,
+        other => return Err(format!("unknown rule `{other}`").into()),
+    };
+    let map = match map {
+        "linear" => Map::Identity,
+        "quadratic" => Map::Quadratic,
+        "thresholds" => Map::Thresholds,
+        "fourier" => Map::Fourier { features: 128, bandwidth: 0.5 },
+        other => return Err(format!("unknown map `{other}`").into()),
+    };
+    let (lambda, keep) = (lambda.parse()?, keep.parse()?);
+    let ridge =
+        |dim| Ridge::new(linear::Config { lambda, keep, ..linear::Config::new(set.arms, dim) });
+    Ok(wrap(Agent::new(Mapped::new(map, set.dim, ridge)?, rule)?))
+}
+
+/// A policy that takes no notice of tenants.
+struct Plain<P> {
+    policy: P,
+    odds: Odds,
+}
+
+fn wrap<P: Policy + 'static>(policy: P) -> Box<dyn Player> {
+    Box::new(Plain { policy, odds: Odds::new() })
+}
+
+impl<P: Policy> Player for Plain<P> {
+    fn decide(
+        &mut self,
+        _tenant: usize,
+        x: &[f64],
+        available: &ArmSet,
+        draw: Draw,
+    ) -> (usize, f64) {
+        let chosen = self.policy.decide(x, available, draw, &mut self.odds);
+        chosen.map_or((0, 1.0), |chosen| (chosen.arm, chosen.propensity))
+    }
+
+    fn learn(&mut self, _tenant: usize, x: &[f64], (arm, propensity): (usize, f64), reward: f64) {
+        // Refusals would mean a broken data file; the round then teaches nothing.
+        let _ = self.policy.update(&Example::new(x, arm, reward, propensity));
+    }
+}

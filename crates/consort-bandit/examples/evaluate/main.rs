@@ -1,0 +1,153 @@
+//! Prints how well a tier of policies does on data sets: one line per set,
+//! `set,tier,metric,mean,sd,shuffles`.
+//!
+//! ```console
+//! cargo run --release -p consort-bandit --example evaluate -- SET.csv… --tier default|tuned --shuffles A..B
+//! ```
+//! Further options: `--policy NAME` (an entry of the tuned grid by its text), `--per-shuffle`
+//! (one column per shuffle), `--immediate` (ignore the delay column), `--prefixes` (worst prefix
+//! against the best fixed arm), `--against BASELINES.json` (paired with the given baselines).
+//!
+//! Layouts: `x0..,y` (classification), or `[tenant][,subject][,avail][,delay],x..,r..[,m..][,c..][,l..]`
+//! (an environment). Contexts are never rescaled. Metrics: `loss` (mean of 1 − reward, for
+//! environments 1 − expected reward) or, with costs, `utility` (0.7·m + 0.3·(1 − cost)), or,
+//! without means, `reward`.
+
+mod against;
+mod data;
+mod grid;
+mod play;
+
+use std::error::Error;
+use std::io::{Write, stdout};
+
+use data::Set;
+use play::{Outcome, Player};
+
+/// What was asked for.
+struct Asked {
+    sets: Vec<String>,
+    tier: String,
+    policy: Option<String>,
+    shuffles: std::ops::Range<u64>,
+    per_shuffle: bool,
+    immediate: bool,
+    prefixes: bool,
+    against: Option<String>,
+}
+
+fn parse() -> Result<Asked, Box<dyn Error>> {
+    let mut asked = Asked {
+        sets: Vec::new(),
+        tier: "default".into(),
+        policy: None,
+        shuffles: 10..20,
+        per_shuffle: false,
+        immediate: false,
+        prefixes: false,
+        against: None,
+    };
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().ok_or(format!("`{arg}` needs a value"));
+        match arg.as_str() {
+            "--tier" => asked.tier = value()?,
+            "--policy" => asked.policy = Some(value()?),
+            "--shuffles" => {
+                let value = value()?;
+                let (from, to) = value.split_once("..").ok_or("`--shuffles` wants A..B")?;
+                asked.shuffles = from.parse()?..to.parse()?;
+            }
+            "--per-shuffle" => asked.per_shuffle = true,
+            "--immediate" => asked.immediate = true,
+            "--prefixes" => asked.prefixes = true,
+            "--against" => asked.against = Some(value()?),
+            _ if arg.starts_with("--") => return Err(format!("unknown option `{arg}`").into()),
+            _ => asked.sets.push(arg),
+        }
+    }
+    if asked.sets.is_empty() || asked.shuffles.is_empty() {
+        return Err("usage: evaluate SET.csv… --tier default|tuned --shuffles A..B".into());
+    }
+    Ok(asked)
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let asked = parse()?;
+    let mut out = stdout().lock();
+    writeln!(out, "set,tier,metric,mean,sd,shuffles")?;
+    for path in &asked.sets {
+        let set = Set::read(path)?;
+        let (tier, outcomes) = run(&set, &asked)?;
+        let values: Vec<f64> = outcomes.iter().map(|outcome| outcome.value).collect();
+        let (mean, sd) = mean_sd(&values);
+        let shuffles = format!("{}..{}", asked.shuffles.start, asked.shuffles.end);
+        writeln!(out, "{},{tier},{},{mean:.5},{sd:.5},{shuffles}", set.name, set.metric())?;
+        if asked.per_shuffle {
+            writeln!(out, "# {}: {values:?}", set.name)?;
+        }
+        if asked.prefixes {
+            let worst: Vec<f64> = outcomes.iter().map(|outcome| outcome.worst_prefix).collect();
+            let safe = worst.iter().filter(|gap| **gap >= -0.003).count();
+            writeln!(
+                out,
+                "# {}: at worst {worst:.4?} beside the best fixed arm at a prefix of 1000 or more; {safe} of {} within 0.003",
+                set.name,
+                worst.len()
+            )?;
+        }
+        if let Some(baselines) = &asked.against {
+            against::compare(&mut out, baselines, &set, &asked.tier, &asked.shuffles, &values)?;
+        }
+        out.flush()?;
+    }
+    Ok(())
+}
+
+/// Plays the asked tier on a set: the frozen default, one named policy, or the best of the grid,
+/// chosen on shuffles 0 to 9.
+fn run(set: &Set, asked: &Asked) -> Result<(String, Vec<Outcome>), Box<dyn Error>> {
+    let play = |make: &dyn Fn(u64) -> Result<Box<dyn Player>, Box<dyn Error>>,
+                shuffles: std::ops::Range<u64>| {
+        shuffles
+            .map(|shuffle| Ok(play::play(set, make(shuffle)?.as_mut(), shuffle, asked.immediate)))
+            .collect::<Result<Vec<Outcome>, Box<dyn Error>>>()
+    };
+    if let Some(name) = &asked.policy {
+        return Ok((
+            name.clone(),
+            play(&|seed| grid::named(name, set, seed), asked.shuffles.clone())?,
+        ));
+    }
+    match asked.tier.as_str() {
+        "default" => {
+            let outcomes = play(&|seed| grid::default(set, seed), asked.shuffles.clone())?;
+            Ok(("default".into(), outcomes))
+        }
+        "tuned" => {
+            let sign = if set.metric() == "loss" { 1.0 } else { -1.0 };
+            let mut best: Option<(f64, String)> = None;
+            for name in grid::names(set) {
+                let values: Vec<f64> = play(&|seed| grid::named(&name, set, seed), 0..10)?
+                    .iter()
+                    .map(|o| o.value)
+                    .collect();
+                let score = sign * mean_sd(&values).0;
+                if best.as_ref().is_none_or(|(least, _)| score < *least) {
+                    best = Some((score, name));
+                }
+            }
+            let (_, name) = best.ok_or("the grid is empty")?;
+            let outcomes = play(&|seed| grid::named(&name, set, seed), asked.shuffles.clone())?;
+            Ok((format!("tuned ({name})"), outcomes))
+        }
+        other => Err(format!("unknown tier `{other}`").into()),
+    }
+}
+
+fn mean_sd(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let squares: f64 = values.iter().map(|v| (v - mean) * (v - mean)).sum();
+    (mean, if n > 1.0 { (squares / (n - 1.0)).sqrt() } else { 0.0 })
+}
