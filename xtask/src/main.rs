@@ -45,7 +45,13 @@ const LONG: &[Step] = &[
         run: "cargo test --release --locked -p consort-content fuzz",
         with: &[("CONSORT_FUZZ_ROUNDS", "100000")],
     },
+    step(
+        "crash test, 1,000 kills",
+        "cargo test --release --locked -p consort-testkit --test crash -- --kills 1000 --seed 7",
+    ),
     step("journal benchmark", "cargo bench --locked -p consort-durable"),
+    step("engine benchmark", "cargo bench --locked -p consort-testkit --bench engine"),
+    step("start and idle benchmark", "cargo bench --locked -p consort-cli --bench start"),
 ];
 
 fn main() -> anyhow::Result<()> {

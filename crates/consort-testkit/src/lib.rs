@@ -7,3 +7,7 @@
 pub mod clock;
 pub mod explore;
 pub mod journal;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/crash-testing.md")]
+struct CrashTesting;

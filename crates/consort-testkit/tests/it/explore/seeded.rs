@@ -117,6 +117,24 @@ fn an_effect_outside_a_capability() {
 }
 
 #[test]
+fn an_effect_that_only_the_first_process_knows_of() {
+    let report = buy(shop(Effect::Idempotent).orchestrator(|world| {
+        Shop::new(world, |shop, cx, _| {
+            async move {
+                let receipt = charge(cx, 5).await?;
+                // As when a hook was set up in memory, before the run began.
+                if shop.world.process() == 1 {
+                    shop.world.effect("printed a receipt");
+                }
+                Ok(receipt.into())
+            }
+            .boxed()
+        })
+    }));
+    check(&report, Kind::LostEffect, "printed a receipt");
+}
+
+#[test]
 fn a_foreign_await() {
     let report = buy(shop(Effect::Idempotent).orchestrator(|world| {
         Shop::new(world, |_, cx, _| {
