@@ -1,0 +1,58 @@
+//! What the disk can do: SQLite and nothing before it, with the same bytes per step.
+
+use std::{path::Path, sync::mpsc, thread};
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::oneshot;
+
+/// Bytes of one row: what one step record of the benchmark takes in the store.
+const ROW: usize = 256;
+
+type Ask = oneshot::Sender<()>;
+
+/// A writer thread that makes one transaction of everything that waits.
+#[derive(Debug)]
+pub(crate) struct Bare(mpsc::Sender<Ask>);
+
+impl Bare {
+    /// Opens a file at `path` with a flush for every transaction.
+    pub(crate) fn open(path: &Path) -> rusqlite::Result<Self> {
+        let mut connection = Connection::open(path)?;
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        connection
+            .execute_batch("create table entry (id integer primary key, body blob not null)")?;
+        let (ask, asked) = mpsc::channel::<Ask>();
+        thread::spawn(move || {
+            while let Ok(first) = asked.recv() {
+                let group: Vec<Ask> =
+                    std::iter::once(first).chain(asked.try_iter().take(511)).collect();
+                if write(&mut connection, group.len()).is_err() {
+                    // Whoever waits hears it from the dropped channel.
+                    return;
+                }
+                for answer in group {
+                    let _ = answer.send(());
+                }
+            }
+        });
+        Ok(Self(ask))
+    }
+
+    /// Commits one row; true once it is on disk.
+    pub(crate) async fn commit(&self) -> bool {
+        let (answer, answered) = oneshot::channel();
+        self.0.send(answer).is_ok() && answered.await.is_ok()
+    }
+}
+
+fn write(connection: &mut Connection, rows: usize) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    {
+        let mut insert = transaction.prepare_cached("insert into entry (body) values (?)")?;
+        for _ in 0..rows {
+            insert.execute([&[7_u8; ROW][..]])?;
+        }
+    }
+    transaction.commit()
+}
