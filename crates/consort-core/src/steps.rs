@@ -12,7 +12,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    Blob, Budget, Category, EventName, Hash, Name, StepError, StepResult,
+    Blob, Budget, Category, EventName, Hash, Name, StepError, StepResult, Timestamp,
     record::{Fingerprint, LocalKind, LocalRecord},
 };
 
@@ -93,7 +93,45 @@ struct Inner {
     next: u32,
     issued: Issued,
     slots: HashMap<u32, Slot>,
-    recorded_locals: BTreeMap<u32, LocalRecord>,
+    /// What the journal has and nobody has asked for yet.
+    past: BTreeMap<u32, Past>,
+}
+
+/// What a journal has at a position.
+#[derive(Clone, Debug)]
+pub(crate) enum Past {
+    /// A finished step.
+    Step { callee: String, fingerprint: Fingerprint },
+    /// A local step.
+    Local(LocalRecord),
+    /// A timer, set for a step that has not finished.
+    Timer { set: Timestamp, due: Timestamp },
+    /// A call that had begun.
+    Call,
+}
+
+impl Past {
+    /// True when this can have come of `op`.
+    fn fits(&self, op: &Op, of: Fingerprint) -> bool {
+        match (self, op) {
+            (Self::Step { callee, fingerprint }, op) => callee == op.callee() && *fingerprint == of,
+            (Self::Timer { set, due }, Op::Sleep(pause))
+            | (Self::Timer { set, due }, Op::Wait { timeout: Some(pause), .. }) => {
+                set.after(*pause) == *due
+            }
+            (Self::Call, Op::Call { .. }) => true,
+            (Self::Local(_) | Self::Timer { .. } | Self::Call, _) => false,
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Step { callee, .. } => callee,
+            Self::Local(local) => local_name(local.kind),
+            Self::Timer { .. } => "a timer",
+            Self::Call => "a call",
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -107,9 +145,8 @@ struct Slot {
 pub(crate) struct Steps(Arc<Mutex<Inner>>);
 
 impl Steps {
-    pub(crate) fn replaying(locals: impl IntoIterator<Item = LocalRecord>) -> Self {
-        let recorded_locals = locals.into_iter().map(|local| (local.position, local)).collect();
-        Self(Arc::new(Mutex::new(Inner { recorded_locals, ..Inner::default() })))
+    pub(crate) fn replaying(past: BTreeMap<u32, Past>) -> Self {
+        Self(Arc::new(Mutex::new(Inner { past, ..Inner::default() })))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -127,11 +164,15 @@ impl Steps {
         let mut inner = self.lock();
         let position = inner.next;
         inner.next += 1;
-        if let Some(past) = inner.recorded_locals.get(&position) {
-            let fault = mismatch(position, op.callee(), &local_name(past.kind));
+        let past = inner.past.remove(&position);
+        if let Some(past) = past.as_ref().filter(|past| !past.fits(&op, fingerprint)) {
+            let fault = mismatch(position, op.callee(), past.name());
             inner.issued.fault.get_or_insert(fault);
         }
-        inner.issued.commands.push(Command { position, fingerprint, op });
+        // What has an answer on record is not carried out again.
+        if !matches!(past, Some(Past::Step { .. })) {
+            inner.issued.commands.push(Command { position, fingerprint, op });
+        }
         inner.slots.insert(position, Slot::default());
         StepFuture { steps: self.clone(), position, taken: false }
     }
@@ -155,13 +196,16 @@ impl Steps {
         let mut inner = self.lock();
         let position = inner.next;
         inner.next += 1;
-        if let Some(past) = inner.recorded_locals.remove(&position) {
-            if (past.kind, past.fingerprint) == (kind, fingerprint) {
+        match inner.past.remove(&position) {
+            None => {}
+            Some(Past::Local(past)) if (past.kind, past.fingerprint) == (kind, fingerprint) => {
                 return Ok((position, past.value, false));
             }
-            let fault = mismatch(position, &local_name(kind), &local_name(past.kind));
-            inner.issued.fault.get_or_insert(fault.clone());
-            return Err(fault);
+            Some(past) => {
+                let fault = mismatch(position, local_name(kind), past.name());
+                inner.issued.fault.get_or_insert(fault.clone());
+                return Err(fault);
+            }
         }
         let value = fresh(position)?;
         inner.issued.locals.push(LocalRecord { position, kind, fingerprint, value: value.clone() });
@@ -205,9 +249,11 @@ impl Steps {
         }
     }
 
-    /// Recorded local steps that the orchestrator never asked for.
-    pub(crate) fn unasked_local(&self) -> Option<LocalRecord> {
-        self.lock().recorded_locals.values().next().cloned()
+    /// The error about what the journal has and the orchestrator never asked for.
+    pub(crate) fn unasked(&self) -> Option<StepError> {
+        let inner = self.lock();
+        let (position, past) = inner.past.first_key_value()?;
+        Some(mismatch(*position, "nothing", past.name()))
     }
 
     /// Positions claimed so far.
@@ -216,18 +262,17 @@ impl Steps {
     }
 }
 
-pub(crate) fn local_name(kind: LocalKind) -> String {
+fn local_name(kind: LocalKind) -> &'static str {
     match kind {
         LocalKind::Now => "now",
         LocalKind::Random => "random",
         LocalKind::Decision => "decide",
         LocalKind::Signal => "signal",
     }
-    .to_owned()
 }
 
 /// The code asked for `asked` where the journal has `recorded`.
-pub(crate) fn mismatch(position: u32, asked: &str, recorded: &str) -> StepError {
+fn mismatch(position: u32, asked: &str, recorded: &str) -> StepError {
     let message = format!(
         "step {position} is `{asked}` in the code but `{recorded}` in the journal, or asks for something else"
     );

@@ -33,7 +33,7 @@ use crate::{
     events::Event,
     journal::{Batch, JournalError, JournalErrorKind},
     machine::{Machine, Turn, foreign},
-    record::{Fingerprint, LocalKind, LocalRecord, Record, RunStarted, StepRecord},
+    record::{LocalKind, LocalRecord, Record, RunStarted, StepRecord},
     registry::{Entry, OpenRun},
     run::{Host, Mode, Run},
     steps::{Command, Steps},
@@ -74,8 +74,6 @@ struct Driver {
 
     /// True when an earlier driver may have started what the journal does not show as finished.
     resumed: bool,
-    /// Steps found in the journal that the orchestrator has not issued yet.
-    recorded: HashMap<u32, (String, Fingerprint)>,
     /// Answers in the order of the record, not yet handed over.
     arrived: VecDeque<(u32, StepResult<Value>)>,
     /// Issued, not yet begun.
@@ -219,7 +217,6 @@ impl Driver {
             mailbox,
             open,
             resumed: false,
-            recorded: HashMap::new(),
             arrived: VecDeque::new(),
             pending: BTreeMap::new(),
             running: HashMap::new(),
@@ -294,7 +291,8 @@ impl Driver {
             {
                 return Ok(Next::Answer(position, result));
             }
-            if let Some(fault) = self.unissued() {
+            // Once the recorded answers are used up, everything recorded must have been asked for.
+            if let Some(fault) = self.machine.steps().unasked() {
                 return Ok(Next::Over(Err(fault)));
             }
             self.begin_pending().await?;

@@ -293,6 +293,13 @@ impl Leaf {
     }
 }
 
+impl Leaf {
+    pub(crate) fn recompute(mut self) -> Self {
+        self.descriptor.recompute = true;
+        self
+    }
+}
+
 impl Capability for Leaf {
     type Request = Any;
 

@@ -4,3 +4,4 @@
 mod defects;
 mod facade_table;
 mod fixtures;
+mod replay;

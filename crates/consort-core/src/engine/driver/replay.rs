@@ -1,9 +1,6 @@
 //! Taking up a run from its history, and holding the code to what the journal says.
 
-use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::sync::mpsc;
 
@@ -13,10 +10,10 @@ use crate::{
     engine::{Mail, block, blocked, history, start::Fresh, tree},
     events::Event,
     machine::Machine,
-    record::{History, LocalRecord, Record},
+    record::{History, Record, StepRecord},
     registry::OpenRun,
     run::Host,
-    steps::{Steps, local_name, mismatch},
+    steps::{Past, Steps},
 };
 
 impl Driver {
@@ -62,34 +59,36 @@ impl Driver {
         for sent in signals_in(&entries, &past.started) {
             self.host.deliver(&sent);
         }
-        let mut locals: Vec<LocalRecord> = Vec::new();
-        let (mut recorded, mut arrived) = (HashMap::new(), VecDeque::new());
-        let mut begun = BTreeSet::new();
+        let mut asked: BTreeMap<u32, Past> = BTreeMap::new();
         for record in past.records {
             match record {
                 Record::Step(step) => {
-                    recorded.insert(step.position, (step.callee, step.fingerprint));
-                    arrived.push_back((step.position, step.result));
+                    let StepRecord { position, callee, fingerprint, result, .. } = *step;
+                    asked.insert(position, Past::Step { callee, fingerprint });
+                    self.arrived.push_back((position, result));
                 }
-                Record::Local(local) => locals.push(local),
+                Record::Local(local) => {
+                    asked.insert(local.position, Past::Local(local));
+                }
                 Record::Intent { position, .. } => {
-                    begun.insert(position);
+                    asked.entry(position).or_insert(Past::Call);
+                    self.intents.insert(position);
                 }
                 Record::Timer { position, set, due } => {
+                    asked.entry(position).or_insert(Past::Timer { set, due });
                     self.timers.insert(position, (set, due));
+                }
+                Record::Nudge { position } => {
+                    asked.entry(position).or_insert(Past::Call);
                 }
                 Record::Event { event, data, .. } => {
                     self.events.entry(event).or_insert(data);
                 }
                 Record::Cancel { reason, .. } => self.cancelled = Some(reason),
-                Record::Nudge { .. }
-                | Record::Parked { .. }
-                | Record::Started(_)
-                | Record::Ended(_) => {}
+                Record::Parked { .. } | Record::Started(_) | Record::Ended(_) => {}
             }
         }
-        (self.recorded, self.arrived, self.intents) = (recorded, arrived, begun);
-        let steps = Steps::replaying(locals);
+        let steps = Steps::replaying(asked);
         let parent = self.cx.parent().cloned();
         self.cx = context(
             &self.host,
@@ -114,27 +113,9 @@ impl Driver {
         if self.machine.steps().claimed() > limit {
             return Some(StepError::new(Category::StepLimit, format!("more than {limit} steps")));
         }
-        for local in &issued.locals {
-            if let Some((recorded, _)) = self.recorded.get(&local.position) {
-                return Some(mismatch(local.position, &local_name(local.kind), recorded));
-            }
-        }
         self.unwritten.0.extend(issued.locals);
         self.unwritten.1.extend(issued.blobs);
-        for command in issued.commands {
-            let position = command.position;
-            match self.recorded.remove(&position) {
-                None => {
-                    self.pending.insert(position, command);
-                }
-                Some((callee, fingerprint)) => {
-                    if (callee.as_str(), fingerprint) != (command.op.callee(), command.fingerprint)
-                    {
-                        return Some(mismatch(position, command.op.callee(), &callee));
-                    }
-                }
-            }
-        }
+        self.pending.extend(issued.commands.into_iter().map(|c| (c.position, c)));
         for position in issued.abandoned {
             self.abandon(position);
         }
@@ -158,23 +139,11 @@ impl Driver {
         self.abandoned.insert(position);
     }
 
-    /// Once the recorded answers are used up, everything recorded must have been asked for.
-    pub(super) fn unissued(&self) -> Option<StepError> {
-        if let Some((position, (callee, _))) = self.recorded.iter().min_by_key(|(p, _)| **p) {
-            return Some(mismatch(*position, "nothing", callee));
-        }
-        let local = self.machine.steps().unasked_local()?;
-        Some(mismatch(local.position, "nothing", &local_name(local.kind)))
-    }
-
     /// The result of a run, unless the code has ended earlier than the journal.
     pub(super) fn check_end(
         &self,
         result: StepResult<serde_json::Value>,
     ) -> StepResult<serde_json::Value> {
-        match self.unissued() {
-            Some(fault) => Err(fault),
-            None => result,
-        }
+        self.machine.steps().unasked().map_or(result, Err)
     }
 }
