@@ -44,6 +44,8 @@ struct Content {
     spent: BTreeMap<(TenantId, u64), Spend>,
     inbox: BTreeMap<MessageId, Message>,
     last_message: MessageId,
+    /// The clock's latest time: going back must not make new content look old.
+    latest: Timestamp,
     /// Grows with [`MemoryJournal::restarted`]; handles of older generations are closed.
     generation: u64,
     closed: bool,
@@ -74,7 +76,9 @@ impl MemoryJournal {
 
     /// The same with another clock. It is only asked when content is put, for retention.
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
-        Self { content: Arc::default(), bell: Arc::default(), clock, generation: 0 }
+        let content = Content { latest: clock.utc(), ..Content::default() };
+        let content = Arc::new(Mutex::new(content));
+        Self { content, bell: Arc::default(), clock, generation: 0 }
     }
 
     /// Refuses a change with [`JournalErrorKind::Full`] that would make records, as JSON, and
@@ -92,6 +96,7 @@ impl MemoryJournal {
         let mut content = self.lock();
         content.generation += 1;
         content.closed = false;
+        content.latest = self.clock.utc();
         Self { generation: content.generation, bell: Arc::default(), ..self.clone() }
     }
 
@@ -248,6 +253,7 @@ impl Content {
             settled.into_iter().map(|(run, standing)| (run.clone(), standing)).collect();
         self.make_room(&batch)?;
 
+        self.latest = self.latest.max(now);
         for ((id, record), fact) in batch.entries.into_iter().zip(facts) {
             self.append(id, record, fact);
         }
@@ -257,8 +263,9 @@ impl Content {
             }
         }
         for (hash, bytes) in batch.blobs {
-            let stored = self.blobs.entry(hash).or_insert(Stored { bytes, since: now });
-            stored.since = stored.since.max(now);
+            let since = self.latest;
+            let stored = self.blobs.entry(hash).or_insert(Stored { bytes, since });
+            stored.since = stored.since.max(since);
         }
         for message in batch.applied {
             self.inbox.remove(&message);

@@ -149,6 +149,7 @@ impl SqliteJournal {
             queue: queue.clone(),
             pool: pool.clone(),
             lock,
+            failed: false,
         };
         let writer = thread::Builder::new()
             .name("consort-journal".into())

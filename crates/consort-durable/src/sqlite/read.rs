@@ -23,7 +23,11 @@ use crate::{ledger, place::Place, scan::parse_hash};
 pub(crate) fn history(connection: &Connection, run: &RunId) -> Result<Option<History>> {
     // One snapshot for the line, the records and their texts.
     let snapshot = connection.unchecked_transaction()?;
-    let Some(row) = RunRow::at(&snapshot, &Place::of(run))? else { return Ok(None) };
+    let place = Place::of(run);
+    let Some(row) = RunRow::at(&snapshot, &place)? else {
+        make_sure_there_is_none(&snapshot, &place)?;
+        return Ok(None);
+    };
     let mut records = log(&snapshot, &row)?.into_iter();
     let Some(Record::Started(started)) = records.next() else {
         return Err(corrupt(format!("record 0 of run {run} is not its start")));
@@ -44,6 +48,35 @@ pub(crate) fn history(connection: &Connection, run: &RunId) -> Result<Option<His
         return Err(corrupt(format!("the line about run {run} disagrees with its records")));
     }
     Ok(Some(History { started: *started, records, ended }))
+}
+
+/// A damaged entry of an index hides its run, and a run that seems missing may be started again,
+/// effects and all. The search for it ends beside the damaged entry, so it shows in a neighbour:
+/// its line fails its checksum, or stands where it should not.
+fn make_sure_there_is_none(connection: &Connection, place: &Place) -> Result<()> {
+    type Stands = fn(&Place, &Place) -> bool;
+    let neighbours: [(&str, Stands); 4] = [
+        ("tree = ?1 and path > ?2 order by path", |a, b| {
+            a.tree() == b.tree() && a.path() > b.path()
+        }),
+        ("tree = ?1 and path < ?2 order by path desc", |a, b| {
+            a.tree() == b.tree() && a.path() < b.path()
+        }),
+        ("tree < ?1 and ?2 = ?2 order by tree desc, path", |a, b| a.tree() < b.tree()),
+        ("tree > ?1 and ?2 = ?2 order by tree, path desc", |a, b| a.tree() > b.tree()),
+    ];
+    for (clause, holds) in neighbours {
+        let sql = format!("select {COLUMNS} from run where {clause} limit 1");
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![place.tree(), place.path()])?;
+        if let Some(row) = rows.next()? {
+            let row = RunRow::read(row)?;
+            if !holds(&Place::of(&row.id), place) {
+                return Err(corrupt(format!("the index of runs is damaged at run {}", row.id)));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The records of a run in order.

@@ -90,20 +90,20 @@ impl Header {
     /// transaction. `frame` is the first frame, and then the buffer for the others.
     fn walk(&self, mut log: impl Read, mut frame: Vec<u8>) -> Result<Option<String>> {
         let mut before = self.stored;
-        // The first broken frame, and whether its transaction has ended since.
-        let mut broken: Option<(u64, bool)> = None;
+        let mut broken: Option<Broken> = None;
         for index in 1_u64.. {
             // Frames of earlier rounds of the log have other salts.
             let ours = frame[8..16] == self.salts;
-            match broken {
+            match &mut broken {
                 None if ours && sums(self.big_endian, before, &frame) == kept(&frame) => {
                     before = kept(&frame);
                 }
-                None => broken = Some((index, self.ends_transaction(before, &mut frame))),
-                Some((first, true)) if ours => {
+                None => broken = Some(self.broken(index, before, &mut frame)),
+                Some(first) if ours && first.was_last(&frame) => {
+                    let first = first.index;
                     return Ok(Some(format!("frame {first} is damaged, and {index} came later")));
                 }
-                Some((first, false)) if ours => broken = Some((first, number(&frame, 4) != 0)),
+                Some(first) if ours => first.ended = Some(commits(&frame)),
                 Some(_) => {}
             }
             if !fill(&mut log, &mut frame)? {
@@ -113,22 +113,45 @@ impl Header {
         Ok(None)
     }
 
-    /// Whether a broken frame is the last of its transaction, even if it is that very field which
-    /// is damaged: then another value of one of its bytes makes the frame whole.
-    fn ends_transaction(&self, before: Sums, frame: &mut [u8]) -> bool {
-        let said = number(frame, 4) != 0;
+    /// What is known of the first broken frame.
+    fn broken(&self, index: u64, before: Sums, frame: &mut [u8]) -> Broken {
+        let page = number(frame, 0);
+        // The head of a frame may be an old one, when only the rest of it reached the disk.
+        let said = commits(frame) && frame[8..16] == self.salts;
         for at in 4..8 {
             let byte = frame[at];
             for value in 0..=u8::MAX {
                 frame[at] = value;
-                if sums(self.big_endian, before, frame) == kept(frame) {
-                    return number(frame, 4) != 0;
+                if commits(frame) != said && sums(self.big_endian, before, frame) == kept(frame) {
+                    return Broken { index, page, ended: None };
                 }
             }
             frame[at] = byte;
         }
-        said
+        Broken { index, page, ended: Some(said) }
     }
+}
+
+/// The first frame that fails its checksum.
+struct Broken {
+    index: u64,
+    page: u32,
+    /// Whether its transaction has ended, with it or since. Unknown when the very field that says
+    /// so may be damaged, because another value of one of its bytes makes the frame whole.
+    ended: Option<bool>,
+}
+
+impl Broken {
+    /// Whether the frame after it belongs to a later transaction. In doubt the order of pages
+    /// tells: it ascends within a transaction.
+    fn was_last(&self, next: &[u8]) -> bool {
+        self.ended.unwrap_or_else(|| number(next, 0) <= self.page)
+    }
+}
+
+/// True for the last frame of a transaction, which says how many pages the database has.
+fn commits(frame: &[u8]) -> bool {
+    number(frame, 4) != 0
 }
 
 /// The sums after a frame, which its own header should say.

@@ -57,6 +57,9 @@ pub(crate) struct Writer {
     pub(crate) queue: Arc<Queue<Job>>,
     pub(crate) pool: Arc<Pool>,
     pub(crate) lock: Lock,
+    /// A transaction failed since the log was last begun anew. What it left in the log must not
+    /// be taken for a lost one later.
+    pub(crate) failed: bool,
 }
 
 /// Fails what is queued when the thread ends, however that happens.
@@ -135,7 +138,12 @@ impl Writer {
         &mut self,
         group: &[(Box<Encoded>, Answer<()>)],
     ) -> Result<Vec<std::result::Result<(), JournalError>>> {
-        let Self { connection, book, .. } = self;
+        let Self { connection, book, failed, .. } = self;
+        if *failed {
+            // Row: was it prevented, by somebody who reads? Then the next time; it is no hurry.
+            let sql = "pragma wal_checkpoint(restart)";
+            *failed = connection.query_row(sql, [], |row| row.get(0)).unwrap_or(true);
+        }
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut answers = Vec::with_capacity(group.len());
         for (change, _) in group {
@@ -158,6 +166,7 @@ impl Writer {
     /// Changes that were queued behind it fail too. They were made by callers who could not know
     /// of the failure, and a log must not get a later entry without an earlier one.
     fn give_up(&mut self, fault: Fault) -> JournalError {
+        self.failed = true;
         let error = fault.at(&self.path);
         for job in self.queue.drain() {
             match job {

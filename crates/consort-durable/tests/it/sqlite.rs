@@ -37,5 +37,11 @@ impl Store for OnDisk {
 
 consort_testkit::journal_conformance!(OnDisk::new());
 
+mod damage;
+mod full;
 mod guests;
 mod owner;
+#[cfg(target_os = "linux")]
+mod power;
+mod random;
+mod size;

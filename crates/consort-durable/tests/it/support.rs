@@ -23,6 +23,12 @@ impl Home {
         Self(TempDir::new().expect("a temporary directory"))
     }
 
+    /// One where flushing costs nothing, if there is such a place; for tests that open stores by
+    /// the hundred and look at what SQLite makes of the bytes, not of the disk.
+    pub(crate) fn quick() -> Self {
+        TempDir::new_in("/dev/shm").map_or_else(|_| Self::new(), Self)
+    }
+
     pub(crate) fn at(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
@@ -39,7 +45,7 @@ impl Home {
 
     /// A new directory with the store as a killed owner would leave it now.
     pub(crate) fn killed(&self) -> Self {
-        let copy = Self::new();
+        let copy = Self::quick();
         for name in ["runs.db", "runs.db-wal"] {
             if self.at(name).exists() {
                 fs::copy(self.at(name), copy.at(name)).expect("a copy");
@@ -99,4 +105,9 @@ pub(crate) async fn dump(journal: &impl Journal) -> Result<Dump, JournalError> {
         inbox: journal.inbox().await?,
         spent: journal.spent(&TenantId::default(), Timestamp(0)).await?,
     })
+}
+
+/// True when `CONSORT_THOROUGH` asks for the sizes that take many minutes.
+pub(crate) fn thorough() -> bool {
+    std::env::var_os("CONSORT_THOROUGH").is_some()
 }
