@@ -32,6 +32,8 @@ pub mod endpoints;
 mod error;
 pub mod fallback;
 pub mod hedge;
+#[cfg(all(test, consort_loom))]
+mod models;
 pub mod pipeline;
 pub mod rate;
 pub mod registry;

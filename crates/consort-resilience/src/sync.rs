@@ -1,9 +1,15 @@
 //! The locks and atomics every mechanism uses, in one place so that the model checker can swap them.
 
-pub(crate) use std::sync::Mutex;
+#[cfg(consort_loom)]
+pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+#[cfg(consort_loom)]
+pub(crate) use loom::sync::{Mutex, MutexGuard};
+#[cfg(not(consort_loom))]
 pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+#[cfg(not(consort_loom))]
+pub(crate) use std::sync::{Mutex, MutexGuard};
 
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 /// Locks, ignoring poison: critical sections here only move plain numbers, so a panic in one
 /// cannot leave them half done.

@@ -312,3 +312,6 @@ impl Machine {
         Moved { from, to: self.state(), generation: self.generation, rest }
     }
 }
+
+#[cfg(test)]
+mod explore;

@@ -162,3 +162,6 @@ impl<W> Gate<W> {
         self.word.compare_exchange_weak(from, to, order.0, order.1).map(|_| ())
     }
 }
+
+#[cfg(test)]
+mod explore;

@@ -127,3 +127,6 @@ impl Budget {
 fn deposit(limits: &Limits) -> u64 {
     (limits.config().ratio * UNIT as f64).round() as u64
 }
+
+#[cfg(test)]
+mod explore;
