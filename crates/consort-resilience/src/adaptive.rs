@@ -96,13 +96,16 @@ struct Round {
 ///
 /// What the callee takes when it is not pressed can only be seen by not pressing it. So once in
 /// [`PROBE_EVERY`] rounds the limit drops for a moment, far enough that any queue of ours at the
-/// callee drains, and the fastest call of that time is the new measure (as BBR and Envoy do it).
-/// Without that, a slowly growing queue would be taken for a callee that has become slower.
+/// callee drains, and the average of that time is the new measure (as BBR and Envoy do it). Without
+/// that, a slowly growing queue would be taken for a callee that has become slower. Until the first
+/// such moment the fastest call has to do; the first time that calls a round slow, it is checked.
 #[derive(Clone, Debug)]
 struct Machine {
     limits: Limits,
     limit: f64,
     unpressed: Option<f64>,
+    /// Whether `unpressed` was measured, or is the fastest call so far.
+    is_measured: bool,
     phase: Phase,
     round: Round,
 }
@@ -118,13 +121,16 @@ enum Phase {
 }
 
 const SMALLEST_ROUND: u32 = 10;
+/// Fewer: while it measures, the limit is so low that every call is waited for.
+const SMALLEST_MEASURE: u32 = 5;
 const PROBE_EVERY: u32 = 50;
 
 impl Machine {
     fn new(limits: Limits, limit: u32) -> Self {
         let limit = f64::from(limit.clamp(limits.0.min, limits.0.max));
         let phase = Phase::Searching { rounds_left: PROBE_EVERY };
-        Machine { limits, limit, unpressed: None, phase, round: Round::default() }
+        let round = Round::default();
+        Machine { limits, limit, unpressed: None, is_measured: false, phase, round }
     }
 
     /// The limit to enforce at the moment.
@@ -153,7 +159,11 @@ impl Machine {
             return None;
         }
         self.round.add(sample);
-        if self.round.calls < self.current().max(SMALLEST_ROUND) {
+        let smallest = match self.phase {
+            Phase::Measuring => SMALLEST_MEASURE,
+            _ => SMALLEST_ROUND,
+        };
+        if self.round.calls < self.current().max(smallest) {
             return None;
         }
         let before = self.current();
@@ -164,22 +174,32 @@ impl Machine {
 
     fn end(&mut self, round: Round) {
         let Phase::Searching { rounds_left } = self.phase else {
-            self.unpressed = round.fastest.or(self.unpressed);
-            self.phase = Phase::Searching { rounds_left: PROBE_EVERY };
+            self.measured(round.average());
             return;
         };
-        let was_light = round.busiest <= self.light();
-        self.unpressed = match (self.unpressed, round.fastest) {
-            (Some(known), Some(fastest)) if !was_light => Some(known.min(fastest)),
-            (known, fastest) => fastest.or(known),
-        };
-        self.limit = self.next(round);
-        let rounds_left = if was_light { PROBE_EVERY } else { rounds_left - 1 };
-        self.phase = if rounds_left == 0 && self.limits.0.latency.is_none() {
-            Phase::Draining { calls_left: (self.limit as u32).max(1) }
+        if round.busiest <= self.light() {
+            self.measured(round.average());
         } else {
-            Phase::Searching { rounds_left: rounds_left.max(1) }
-        };
+            // Quicker under pressure than without: it has become quicker.
+            let seen = if self.is_measured { round.average() } else { round.fastest };
+            let quicker = |known: f64| seen.map_or(known, |seen| known.min(seen));
+            self.unpressed = self.unpressed.map(quicker).or(seen);
+            self.phase = Phase::Searching { rounds_left: rounds_left.saturating_sub(1) };
+        }
+        let before = self.limit;
+        self.limit = self.next(round);
+        let is_due = matches!(self.phase, Phase::Searching { rounds_left: 0 });
+        let is_doubtful = self.limit < before && !self.is_measured;
+        if (is_due || is_doubtful) && self.limits.0.latency.is_none() {
+            self.phase = Phase::Draining { calls_left: (before as u32).max(1) };
+        }
+    }
+
+    /// The callee was not pressed, and this is what it took.
+    fn measured(&mut self, average: Option<f64>) {
+        self.unpressed = average.or(self.unpressed);
+        self.is_measured |= average.is_some();
+        self.phase = Phase::Searching { rounds_left: PROBE_EVERY };
     }
 
     /// The limit after this round.
@@ -187,9 +207,8 @@ impl Machine {
         let Limits(config) = &self.limits;
         let learned = self.unpressed.map_or(f64::INFINITY, |time| time * config.tolerance);
         let slow = config.latency.map_or(learned, |latency| latency.as_secs_f64());
-        let good = round.calls - round.failures;
-        let average = round.seconds / f64::from(good.max(1));
-        let next = if average > slow || round.failures > good {
+        let is_slow = round.average().is_some_and(|average| average > slow);
+        let next = if is_slow || round.failures > round.calls - round.failures {
             self.limit * config.backoff
         } else if f64::from(round.busiest) * 2.0 > self.limit {
             self.limit + 1.0
@@ -202,6 +221,11 @@ impl Machine {
 }
 
 impl Round {
+    fn average(&self) -> Option<f64> {
+        let good = self.calls - self.failures;
+        (good > 0).then(|| self.seconds / f64::from(good))
+    }
+
     fn add(&mut self, sample: Sample) {
         self.calls += 1;
         self.busiest = self.busiest.max(sample.in_flight);
