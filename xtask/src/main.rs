@@ -49,6 +49,16 @@ const LONG: &[Step] = &[
         "crash test, 1,000 kills",
         "cargo test --release --locked -p consort-testkit --test crash -- --kills 1000 --seed 7",
     ),
+    Step {
+        what: "guards, twenty thousand seeds",
+        run: "cargo test --release --locked -p consort-resilience scenarios",
+        with: &[("CONSORT_SEEDS", "20")],
+    },
+    Step {
+        what: "guards, every interleaving",
+        run: "cargo test --locked --manifest-path crates/consort-resilience/loom/Cargo.toml models",
+        with: &[("LOOM_MAX_PREEMPTIONS", "4")],
+    },
     step("journal benchmark", "cargo bench --locked -p consort-durable"),
     step("engine benchmark", "cargo bench --locked -p consort-testkit --bench engine"),
     step("start and idle benchmark", "cargo bench --locked -p consort-cli --bench start"),
