@@ -1,6 +1,7 @@
 //! `consort analyze`: many inputs at once, each a durable run, so that the same command after a
 //! crash or Ctrl-C goes on where it was.
 
+mod evidence;
 mod input;
 mod job;
 mod key;
@@ -16,10 +17,11 @@ use consort::{
     Consort,
     content::report::{self, Report, Style},
     core::{Blob, Category, RunId, Status, StepError, events::Event},
+    domain::fallback_autonomous::evidence::EvidenceSource,
 };
 use futures_util::StreamExt;
 use job::{Format, Job, Out};
-use key::Versions;
+use key::{Options, Versions};
 use one::{Done, Ending, one};
 use serde::Serialize;
 use serde_json::json;
@@ -43,7 +45,13 @@ pub(crate) async fn run(
     let (mut engine, kept) = open(settings, console).await?;
     engine.goes_on_by("the same command again");
     let consort = engine.consort();
+    let sources = job.evidence.iter().map(|evidence| evidence.source(&consort));
     let batch = Batch {
+        options: Options {
+            depth: job.depth,
+            evidence: job.evidence.iter().map(evidence::Evidence::key).collect(),
+        },
+        evidence: sources.collect::<Result<_, _>>()?,
         versions: Versions::of(&consort),
         job: &job,
         console,
@@ -96,6 +104,8 @@ fn about_the_store(category: Category) -> bool {
 struct Batch<'a> {
     job: &'a Job,
     versions: Versions,
+    options: Options,
+    evidence: Vec<EvidenceSource>,
     console: &'a Console,
     consort: &'a Consort,
     /// True when runs are recorded.

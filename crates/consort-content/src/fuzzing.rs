@@ -25,6 +25,7 @@ pub const TARGETS: &[Target] = &[
     ("feed", fuzz_feed),
     ("sentences", fuzz_sentences),
     ("expression", fuzz_expression),
+    ("evidence", fuzz_evidence),
 ];
 
 /// Decoding never fails and never invents text from nothing.
@@ -105,6 +106,13 @@ pub fn fuzz_expression(data: &[u8]) {
     if let Ok(parsed) = Expression::parse(&text) {
         let again = Expression::parse(&parsed.to_string());
         assert!(again.is_ok_and(|again| again.to_string() == parsed.to_string()));
+    }
+}
+
+/// Evidence is read or refused, and what is read can decide nothing without a statement.
+pub fn fuzz_evidence(data: &[u8]) {
+    if let Ok(found) = crate::analyse::verify::evidence(data) {
+        assert!(found.len() <= data.len(), "no evidence from nothing");
     }
 }
 

@@ -11,8 +11,8 @@ pub use html::html;
 pub use json_ld::claim_review;
 pub use markdown::{Style, markdown};
 
-use crate::analyse::verify::{Evidence, Verification, not_looked_up, verify};
-use crate::analyse::{Depth, Findings, Fingerprint, NearDuplicate, NotDone, RuleSet, rule_sets};
+use crate::analyse::verify::{Asked, Evidence, Verification, verify};
+use crate::analyse::{Depth, Findings, NearDuplicate, NotDone, RuleSet, rule_sets};
 use crate::document::{Cue, Document, Heading, Kind, Method, Span, Turn};
 use crate::gate::{Consequence, GateReport};
 
@@ -150,8 +150,7 @@ impl Report {
         let outcome = outcome(gate.as_ref(), &findings);
         gaps(&mut findings, doc, &outcome);
         let checked = findings.claims.iter().take(provenance.depth.limits().claims_checked);
-        let verification =
-            checked.map(|claim| not_looked_up(claim, "No evidence source was asked.")).collect();
+        let verification = verify(checked, &[], Asked::default());
         Self {
             schema: SCHEMA.to_owned(),
             source,
@@ -166,34 +165,50 @@ impl Report {
         }
     }
 
-    /// The same report with its top claims judged by `evidence`, which `asked` sources gave.
+    /// The same report with its top claims judged by `evidence`.
     #[must_use]
-    pub fn verified(mut self, evidence: &[Evidence], asked: usize) -> Self {
+    pub fn verified(mut self, evidence: &[Evidence], asked: Asked) -> Self {
         let limit = self.provenance.depth.limits().claims_checked;
-        self.verification = self
-            .findings
-            .claims
-            .iter()
-            .take(limit)
-            .map(|claim| verify(claim, evidence, asked))
-            .collect();
-        if asked > 0 {
+        self.verification = verify(self.findings.claims.iter().take(limit), evidence, asked);
+        if asked.silence().is_none() {
             self.findings.not_done.retain(|gap| gap.what != UNVERIFIED);
+        } else if asked.sources > 0 {
+            self.lacks("No evidence source gave an answer, so every claim is “not checked”.");
         }
         self
     }
 
-    /// The same report compared with the fingerprints of earlier ones, given by report id.
+    /// The same report with the earlier texts that are nearly this one.
     #[must_use]
-    pub fn compared<'e>(
-        mut self,
-        earlier: impl IntoIterator<Item = (&'e str, &'e Fingerprint)>,
-    ) -> Self {
-        if let Some(fingerprint) = &self.findings.fingerprint {
-            self.near_duplicates = fingerprint.near_duplicates(earlier);
-        }
+    pub fn compared(mut self, near: Vec<NearDuplicate>) -> Self {
+        self.near_duplicates = near;
         self.findings.not_done.retain(|gap| gap.what != UNCOMPARED);
         self
+    }
+
+    /// The same report without something that the caller asked for: less than a success.
+    #[must_use]
+    pub fn without(mut self, gaps: Vec<NotDone>) -> Self {
+        for gap in gaps {
+            let text = format!("{}: {}", gap.what, gap.why);
+            match &mut self.outcome {
+                Outcome::Succeeded => self.outcome = Outcome::Degraded { lost: vec![text] },
+                Outcome::Degraded { lost } => lost.push(text),
+                Outcome::Skipped { .. } => {}
+            }
+            self.findings.not_done.push(gap);
+        }
+        self
+    }
+
+    /// Tells why no claim was checked.
+    fn lacks(&mut self, why: &str) {
+        for gap in &mut self.findings.not_done {
+            if gap.what == UNVERIFIED {
+                why.clone_into(&mut gap.why);
+                gap.remedy = None;
+            }
+        }
     }
 
     /// Everything that is missing, whatever the cause.
@@ -225,7 +240,9 @@ fn gaps(findings: &mut Findings, doc: &Document, outcome: &Outcome) {
     add(
         UNVERIFIED,
         "No evidence source was asked, so every claim is \u{201c}not checked\u{201d}.",
-        Some("Configure a ClaimReview file or feed, or a search endpoint."),
+        Some(
+            "Name a source of evidence: ClaimReviews in a file, feed or page, or a search endpoint.",
+        ),
     );
     add(UNCOMPARED, "No earlier report was compared.", None);
     if doc.text.len() > MAX_READING {

@@ -1,7 +1,9 @@
 //! `fallback_autonomous`: turns a page, file or transcript into an evidence-backed report with no
 //! model and no network needed. What the whole system degrades to when no model is configured.
 
+pub mod evidence;
 pub mod plan;
+pub mod recall;
 pub mod stages;
 
 use consort_content::{
@@ -10,10 +12,12 @@ use consort_content::{
 };
 use consort_core::{
     Blob, Context, Descriptor, Durability, Kind, Layer, Loss, Name, Orchestrator, Outcome, Request,
-    StepError, StepResult, Version,
+    StepError, StepResult, Timestamp, Version,
     port::{Acquire, Source},
 };
-use futures_util::future::try_join_all;
+use evidence::{EvidenceSource, GatherEvidence, Gathered};
+use futures_util::future::{try_join, try_join_all};
+use recall::{Recall, Recalled};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stages::{AnalyseParts, CheckGate, Compose, Extract};
@@ -27,6 +31,10 @@ pub struct Analyze {
     /// How deep to go. Default `standard`.
     #[serde(default)]
     pub depth: Depth,
+    /// Where evidence on claims is looked up, besides earlier reports. Default: nowhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub evidence: Vec<EvidenceSource>,
 }
 
 /// A finished report.
@@ -40,6 +48,9 @@ pub struct Analyzed {
     pub words: u64,
     /// Claims found.
     pub claims: u64,
+    /// What later reports may want to know of this one.
+    #[serde(default)]
+    pub digest: Option<Blob>,
 }
 
 impl Request for Analyze {
@@ -81,18 +92,27 @@ impl Orchestrator for FallbackAutonomous {
         let content_hash = acquired.body.hash;
         let extracted = cx.call(Extract::from(acquired)).value().await?;
         let document = extracted.document.clone();
-
-        cx.progress(3, STAGES, "check whether it is worth analysing");
         let gate = cx.call(CheckGate { document: document.clone() }).value().await?;
         let stopped = stop_reason(&gate);
 
-        cx.progress(4, STAGES, "analyse");
+        cx.progress(3, STAGES, "analyse");
         let parts = if stopped.is_some() { Vec::new() } else { plan::groups(Part::ALL) };
-        let found = try_join_all(parts.into_iter().map(|parts| {
+        let analysed = try_join_all(parts.into_iter().map(|parts| {
             cx.call(AnalyseParts { document: document.clone(), parts, depth: request.depth })
                 .value()
         }))
         .await?;
+        let queries: Vec<String> =
+            analysed.iter().flat_map(|part| part.queries.iter().cloned()).collect();
+        let found: Vec<Blob> = analysed.into_iter().map(|part| part.found).collect();
+
+        cx.progress(4, STAGES, "compare and verify");
+        let (recalled, gathered) = if stopped.is_some() {
+            (None, None)
+        } else {
+            let (recalled, gathered) = verify(cx, &request, &found, &queries, began).await?;
+            (Some(recalled), Some(gathered))
+        };
 
         cx.progress(5, STAGES, "write the report");
         let run = cx.run_id().map(ToString::to_string);
@@ -102,7 +122,9 @@ impl Orchestrator for FallbackAutonomous {
                 locator: request.source.locator().to_owned(),
                 document,
                 gate,
-                found: found.into_iter().map(|found| found.found).collect(),
+                found,
+                recalled,
+                gathered,
                 depth: request.depth,
                 content_hash: format!("blake3:{content_hash}"),
                 run,
@@ -118,12 +140,37 @@ impl Orchestrator for FallbackAutonomous {
             Some(reason) => Ok(Outcome::skipped(reason)),
             None => Ok(Outcome::succeeded(Analyzed {
                 report: composed.report,
+                digest: Some(composed.digest),
                 title: extracted.title,
                 words: composed.words,
                 claims: composed.claims,
             })),
         }
     }
+}
+
+/// What earlier reports and the sources of evidence have on the findings.
+async fn verify(
+    cx: &Context,
+    request: &Analyze,
+    found: &[Blob],
+    queries: &[String],
+    at: Timestamp,
+) -> Result<(Recalled, Gathered), StepError> {
+    let (found, depth) = (found.to_vec(), request.depth);
+    let recall = cx.call(Recall { found: found.clone(), depth }).value();
+    let (recalled, answers) =
+        try_join(recall, evidence::look_up(cx, &request.evidence, queries)).await?;
+    let gather = GatherEvidence {
+        found,
+        depth,
+        sources: request.evidence.iter().map(|source| source.locator().to_owned()).collect(),
+        answers,
+        earlier: recalled.evidence.clone(),
+        at: at.to_string(),
+    };
+    let gathered = cx.call(gather).value().await?;
+    Ok((recalled, gathered))
 }
 
 /// Which check stopped the run, with its value and limit.

@@ -2,14 +2,17 @@
 
 pub mod fallback_autonomous;
 
-use consort_core::{Facade, StepError};
+use std::sync::Arc;
 
-/// Registers the orchestrators of this layer, and the pure work that they call.
+use consort_core::{Facade, StepError, journal::Journal};
+
+/// Registers the orchestrators of this layer, and the work that they call. Earlier runs are looked
+/// up in `journal`.
 ///
 /// # Errors
 ///
 /// `conflict` when one of the names is taken.
-pub async fn install(facade: &Facade) -> Result<(), StepError> {
-    fallback_autonomous::stages::install(facade)?;
+pub async fn install(facade: &Facade, journal: Arc<dyn Journal>) -> Result<(), StepError> {
+    fallback_autonomous::stages::install(facade, journal)?;
     facade.register(fallback_autonomous::FallbackAutonomous).await
 }

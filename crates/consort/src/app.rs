@@ -107,7 +107,7 @@ impl Builder {
         let journal = open(self.store).await?; // The only effect before anything is registered.
         let facade = self.ports.limits(self.limits).build(journal.clone())?;
         capabilities::install(&facade, self.capabilities)?;
-        consort_domain::install(&facade).await?;
+        consort_domain::install(&facade, journal.clone()).await?;
         for register in self.own {
             register(facade.clone()).await?;
         }

@@ -2,15 +2,16 @@
 
 use std::{collections::HashSet, path::PathBuf, time::Duration};
 
-use consort::content::analyse::Depth;
+use consort::{capabilities, content::analyse::Depth};
 
-use super::{input::Input, target};
+use super::{evidence::Evidence, input::Input, target};
 use crate::{args, fail::Failure};
 
 /// The whole order.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) inputs: Vec<Input>,
+    pub(super) evidence: Vec<Evidence>,
     /// File names of the reports, one for each input, no two alike.
     pub(super) names: Vec<String>,
     pub(super) format: Format,
@@ -80,6 +81,9 @@ impl Job {
         let mut seen = HashSet::new();
         // The same thing named twice is one input.
         inputs.retain(|input| seen.insert(input.name().to_owned()));
+        let limit = capabilities::Config::default().max_bytes;
+        let evidence = typed.evidence.into_iter().map(|typed| Evidence::understand(typed, limit));
+        let evidence = evidence.collect::<Result<_, _>>()?;
         if let Out::Directory(directory) = &out {
             target::make(directory)?;
         }
@@ -87,6 +91,7 @@ impl Job {
         Ok(Self {
             names: target::names(&inputs, format.ending()),
             inputs,
+            evidence,
             format,
             out,
             depth: match typed.depth {

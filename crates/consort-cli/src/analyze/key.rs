@@ -5,7 +5,7 @@ use consort::{
     content::analyse::{Depth, rule_sets},
     core::{Category, Hash, IdempotencyKey, StepError},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Everything that decides what a report says, except the content.
 #[derive(Debug)]
@@ -26,16 +26,25 @@ impl Versions {
     }
 }
 
+/// What the user wants of a report.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Options {
+    pub(super) depth: Depth,
+    /// What tells the sources of evidence from others, in their order.
+    pub(super) evidence: Vec<Value>,
+}
+
 /// What is analysed, up to its name.
 #[derive(Debug)]
 pub(super) struct Work(Hash);
 
 impl Work {
-    pub(super) fn new(content: Hash, ending: &str, depth: Depth, versions: &Versions) -> Self {
+    pub(super) fn new(content: Hash, ending: &str, options: &Options, versions: &Versions) -> Self {
         let all = json!({
             "content": content,
             "ending": ending,
-            "depth": depth,
+            "depth": options.depth,
+            "evidence": options.evidence,
             "versions": versions.0,
         });
         Self(Hash::of(all.to_string().as_bytes()))
@@ -53,17 +62,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn content_ending_depth_and_versions_all_count() {
-        let key = |content: &str, ending: &str, depth, versions: &str| {
+    fn content_ending_options_and_versions_all_count() {
+        let key = |content: &str, ending: &str, options: &Options, versions: &str| {
             let versions = Versions(versions.to_owned());
-            let work = Work::new(Hash::of(content.as_bytes()), ending, depth, &versions);
+            let work = Work::new(Hash::of(content.as_bytes()), ending, options, &versions);
             work.key(0).unwrap()
         };
-        let first = key("a", "txt", Depth::Standard, "1");
-        assert_eq!(first, key("a", "txt", Depth::Standard, "1"));
-        assert_ne!(first, key("b", "txt", Depth::Standard, "1"));
-        assert_ne!(first, key("a", "vtt", Depth::Standard, "1"));
-        assert_ne!(first, key("a", "txt", Depth::Quick, "1"));
-        assert_ne!(first, key("a", "txt", Depth::Standard, "2"));
+        let standard = Options::default();
+        let quick = Options { depth: Depth::Quick, ..Options::default() };
+        let checked = Options { evidence: vec![json!("https://a.example")], ..Options::default() };
+        let first = key("a", "txt", &standard, "1");
+        assert_eq!(first, key("a", "txt", &standard, "1"));
+        assert_ne!(first, key("b", "txt", &standard, "1"));
+        assert_ne!(first, key("a", "vtt", &standard, "1"));
+        assert_ne!(first, key("a", "txt", &quick, "1"));
+        assert_ne!(first, key("a", "txt", &checked, "1"));
+        assert_ne!(first, key("a", "txt", &standard, "2"));
     }
 }

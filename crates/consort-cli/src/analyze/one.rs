@@ -2,7 +2,6 @@
 
 use consort::{
     capabilities,
-    content::analyse::Depth,
     core::{
         Blob, Category, Context, Hash, IdempotencyKey, Loss, Name, Outcome, Request, RunHandle,
         RunId, StepError, StepResult, TenantId, Timestamp,
@@ -75,7 +74,7 @@ fn ending(result: StepResult<Value>) -> Result<Ending, StepError> {
 async fn find_or_run(batch: &Batch<'_>, input: &Input) -> Result<Found, StepError> {
     match read(input).await? {
         Content::Url(url) => {
-            let request = request(Source::Url(url), batch.job.depth)?;
+            let request = request(batch, Source::Url(url))?;
             match unfinished(batch, &request).await? {
                 Some(run) => wait_for(batch, input, run).await,
                 None => start(batch, input, None, request).await,
@@ -83,7 +82,7 @@ async fn find_or_run(batch: &Batch<'_>, input: &Input) -> Result<Found, StepErro
         }
         Content::Bytes(bytes) => {
             let hash = Hash::of(&bytes);
-            let work = Work::new(hash, &input.ending(), batch.job.depth, &batch.versions);
+            let work = Work::new(hash, &input.ending(), &batch.options, &batch.versions);
             let (key, earlier) = earlier(batch, &work).await?;
             if let Some((run, past)) = earlier {
                 return match past.ended {
@@ -96,7 +95,7 @@ async fn find_or_run(batch: &Batch<'_>, input: &Input) -> Result<Found, StepErro
             let context = batch.consort.facade().context(TenantId::default());
             let blob = context.put(bytes, "application/octet-stream")?;
             let source = Source::Stored { blob, name: input.name().to_owned() };
-            start(batch, input, Some(key), request(source, batch.job.depth)?).await
+            start(batch, input, Some(key), request(batch, source)?).await
         }
     }
 }
@@ -113,8 +112,9 @@ fn orchestrator() -> Result<Name, StepError> {
         .map_err(|error| StepError::new(Category::Internal, error.to_string()))
 }
 
-fn request(source: Source, depth: Depth) -> Result<Value, StepError> {
-    serde_json::to_value(Analyze { source, depth }).map_err(|error| {
+fn request(batch: &Batch<'_>, source: Source) -> Result<Value, StepError> {
+    let (depth, evidence) = (batch.options.depth, batch.evidence.clone());
+    serde_json::to_value(Analyze { source, depth, evidence }).map_err(|error| {
         StepError::new(Category::Internal, "a request is not JSON").because(&error)
     })
 }

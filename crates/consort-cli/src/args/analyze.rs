@@ -11,8 +11,16 @@ Examples:
   consort analyze story.html --out story-report.html
   consort analyze *.txt feed.xml --out reports/
   cat speech.txt | consort analyze - --json | jq .claims
+  consort analyze story.html --evidence reviews.json
 
-An input with the same content, depth and rules as in an earlier run is not
+Evidence for --evidence: schema.org ClaimReviews as JSON, in a list, @graph or
+data feed, or embedded in a page; or {results: [{source, statement, quote,
+published, url?, stance: supports|refutes|mixed|unclear}]}. An address with
+{query} in it is asked about each of the top claims. Evidence in earlier reports
+of the store is used without being named. A verdict rests on evidence alone;
+without any, a claim is \"not checked\".
+
+An input with the same content, options and rules as in an earlier run is not
 analysed again: its report comes from the store. After Ctrl-C, or a crash, the
 same command goes on where it was.
 
@@ -30,6 +38,9 @@ pub(crate) struct Analyze {
     /// Write to this file; to a directory, which is made, when it ends in `/`.
     #[arg(long, value_name = "DIR/|FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Check claims against this file or address; may be given several times.
+    #[arg(long, value_name = "FILE|URL")]
+    pub(crate) evidence: Vec<OsString>,
     /// How deep to go.
     #[arg(long, value_enum, default_value_t = Depth::Standard)]
     pub(crate) depth: Depth,

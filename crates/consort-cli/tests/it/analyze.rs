@@ -226,3 +226,68 @@ fn quiet_means_errors_only() {
         ended.err.lines().all(|line| line.starts_with("error: ") || line.starts_with("hint: "))
     );
 }
+
+/// Reviews of what [`text`] claims.
+fn reviews(number: usize) -> String {
+    format!(
+        r#"{{"@context": "https://schema.org", "@graph": [{{"@type": "ClaimReview", "url": "https://facts.example/port",
+            "datePublished": "2025-02-03", "author": {{"name": "Harbour Facts"}},
+            "claimReviewed": "The port handled {number}.2 million tonnes of cargo in 2024.",
+            "reviewBody": "Customs counted {number}.2 million tonnes.", "reviewRating": {{"alternateName": "True"}}}}]}}"#
+    )
+}
+
+#[test]
+fn claims_are_checked_against_evidence_and_later_reports_remember_it() {
+    let world = World::new();
+    let (file, evidence) = (world.file("a.txt", text(7)), world.file("reviews.json", reviews(7)));
+    let verdicts = |args: &[&str]| {
+        let report = world.run(args).with_code(0).json();
+        let checks = report["verification"].as_array().unwrap().clone();
+        let supported = checks.iter().find(|check| check["verdict"] == "supported").cloned();
+        (supported, report)
+    };
+    let (none, report) = verdicts(&["analyze", &file, "--json"]);
+    assert!(none.is_none());
+    assert_eq!(report["verification"][0]["reason"], "No evidence source was asked.");
+
+    // Other options are other work.
+    let (supported, report) = verdicts(&["analyze", &file, "--json", "--evidence", &evidence]);
+    let piece = supported.unwrap()["evidence"][0].clone();
+    assert_eq!(piece["source"], "Harbour Facts");
+    assert_eq!(piece["via"], "reviews.json");
+    assert!(piece["quote"].is_string() && piece["published"] == "2025-02-03", "{piece}");
+    assert_eq!(report["near_duplicates"][0]["likeness"]["shared"], 1.0);
+    let first = report["provenance"]["run"].as_str().unwrap().to_owned();
+
+    // Nobody names the evidence now, but the store has it.
+    let other = world.file("b.txt", text(7) + "One more line was added by the editors later.");
+    let (supported, report) = verdicts(&["analyze", &other, "--json"]);
+    assert_eq!(supported.unwrap()["evidence"][0]["via"], format!("report {first}"));
+    let near: Vec<&str> = report["near_duplicates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|near| near["report"].as_str().unwrap())
+        .collect();
+    assert_eq!(near.len(), 2);
+    assert!(near.contains(&first.as_str()), "{near:?}");
+}
+
+#[test]
+fn a_source_of_evidence_that_is_none_is_told_before_anything_runs() {
+    let world = World::new();
+    let file = world.file("a.txt", text(1));
+    let (page, empty) = (world.file("page.html", "<p>Nothing</p>"), world.file("empty.json", "[]"));
+    for (evidence, code, told) in [
+        ("nowhere.json", 11, "cannot read `nowhere.json`"),
+        (page.as_str(), 31, "the page embeds no JSON-LD"),
+        (empty.as_str(), 31, "it has no ClaimReview that names a claim"),
+        ("ftp://facts.example/feed", 2, "http:// or https://"),
+        ("-", 2, "name a file"),
+    ] {
+        let ended = world.run(&["analyze", &file, "--evidence", evidence]).with_code(code);
+        assert!(ended.err.contains(told), "{ended:#?}");
+    }
+    assert!(!world.store().exists() || world.runs().is_empty());
+}

@@ -38,8 +38,14 @@ pub struct Likeness {
 /// An earlier text that is nearly this one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NearDuplicate {
-    /// Id of the earlier report.
+    /// The earlier report: the id of its run.
     pub report: String,
+    /// What it was about: its title, else its path or address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// When it was made (RFC 3339).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made: Option<String>,
     /// How alike the two texts are.
     pub likeness: Likeness,
 }
@@ -118,21 +124,10 @@ impl Fingerprint {
         Some(Likeness { shared: both as f64 / size as f64, bits: differing })
     }
 
-    /// The earlier texts that share at least [`NEAR`] of their runs with this one, the most alike first.
+    /// How alike the two texts are, when that is enough to call them near-duplicates.
     #[must_use]
-    pub fn near_duplicates<'e>(
-        &self,
-        earlier: impl IntoIterator<Item = (&'e str, &'e Self)>,
-    ) -> Vec<NearDuplicate> {
-        let alike = earlier.into_iter().filter_map(|(report, print)| {
-            let likeness = self.compare(print).filter(|likeness| likeness.shared >= NEAR)?;
-            Some(NearDuplicate { report: report.to_owned(), likeness })
-        });
-        let mut found: Vec<NearDuplicate> = alike.collect();
-        found.sort_by(|a, b| {
-            b.likeness.shared.total_cmp(&a.likeness.shared).then_with(|| a.report.cmp(&b.report))
-        });
-        found
+    pub fn near(&self, other: &Self) -> Option<Likeness> {
+        self.compare(other).filter(|likeness| likeness.shared >= NEAR)
     }
 }
 

@@ -59,6 +59,8 @@ pub struct Limits {
     pub timeline: usize,
     /// Chapters of a recording.
     pub chapters: usize,
+    /// Newest earlier reports that are compared with this text.
+    pub earlier_reports: usize,
 }
 
 impl Depth {
@@ -76,14 +78,14 @@ impl Depth {
 
 #[rustfmt::skip]
 const TABLE: [Limits; 3] = {
-    const fn row(v: [usize; 14]) -> Limits {
-        let [summary_sentences, summary_graph, key_phrases, topics, entities_per_kind, mentions, curve_points, claims, claims_checked, rhetoric, quotes, links, timeline, chapters] = v;
-        Limits { summary_sentences, summary_graph, key_phrases, topics, entities_per_kind, mentions, curve_points, claims, claims_checked, rhetoric, quotes, links, timeline, chapters }
+    const fn row(v: [usize; 15]) -> Limits {
+        let [summary_sentences, summary_graph, key_phrases, topics, entities_per_kind, mentions, curve_points, claims, claims_checked, rhetoric, quotes, links, timeline, chapters, earlier_reports] = v;
+        Limits { summary_sentences, summary_graph, key_phrases, topics, entities_per_kind, mentions, curve_points, claims, claims_checked, rhetoric, quotes, links, timeline, chapters, earlier_reports }
     }
     [
-        //   summary  graph  phrases topics entities mentions curve claims checked rhetoric quotes links timeline chapters
-        row([    3,    100,     10,     3,     10,      6,     20,     5,      3,      20,    10,    20,     10,       6]),
-        row([    5,    300,     20,     5,     30,     24,     60,    20,      5,     200,    60,   200,     50,      12]),
-        row([   10,   1000,     40,    10,    200,    200,    200,   100,     20,    2000,  1000,  5000,    500,      24]),
+        //   summary  graph  phrases topics entities mentions curve claims checked rhetoric quotes links timeline chapters earlier
+        row([    3,    100,     10,     3,     10,      6,     20,     5,      3,      20,    10,    20,     10,       6,    100]),
+        row([    5,    300,     20,     5,     30,     24,     60,    20,      5,     200,    60,   200,     50,      12,   1000]),
+        row([   10,   1000,     40,    10,    200,    200,    200,   100,     20,    2000,  1000,  5000,    500,      24,   4000]),
     ]
 };

@@ -1,19 +1,18 @@
 //! Verdicts on claims, from evidence only.
 //!
-//! A caller collects [`Evidence`] (parsed by [`claim_reviews`] or [`search_results`], or taken from earlier reports) and
-//! [`verify`] decides. A verdict needs a source, a quotation, a date and a stance; evidence that lacks one, or that speaks
+//! A caller collects [`Evidence`] (read by [`evidence`], or taken from earlier reports) and [`verify`] decides. A verdict needs a source, a quotation, a date and a stance; evidence that lacks one, or that speaks
 //! of something else, is listed as related and decides nothing. Without evidence the answer is "not checked", with the
 //! reason. Wording and tone of a claim are never looked at.
 
 mod matching;
 mod parse;
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use parse::{Unreadable, claim_reviews, search_results};
+pub use parse::{Unreadable, evidence};
 
 use super::claims::Claim;
 
@@ -40,10 +39,13 @@ pub struct Evidence {
     /// When it was fetched (RFC 3339), as told by the caller.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retrieved: Option<String>,
+    /// How it came here: the file or address that was asked, or the earlier report that had it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
 }
 
 /// What a source holds of a statement.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Stance {
     /// Says that it is right.
@@ -116,14 +118,47 @@ pub struct Weighed {
 /// Related evidence listed per claim.
 const MAX_RELATED: usize = 5;
 
-/// Decides on `claim` from `evidence`.
-///
-/// `asked` tells how many sources were asked and answered: without any, the reason says so.
+/// How many sources were asked for evidence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Asked {
+    /// Sources that there are.
+    pub sources: usize,
+    /// Those that answered in a form that can be read.
+    pub answered: usize,
+}
+
+impl Asked {
+    /// Why nothing could be decided for want of an answer; none when there was one.
+    #[must_use]
+    pub fn silence(self) -> Option<&'static str> {
+        match self {
+            Self { sources: 0, .. } => Some("No evidence source was asked."),
+            Self { answered: 0, .. } => Some("No evidence source gave an answer."),
+            Self { .. } => None,
+        }
+    }
+}
+
+/// Decides on each of `claims` from `evidence`; the same piece given twice counts once.
 #[must_use]
-pub fn verify(claim: &Claim, evidence: &[Evidence], asked: usize) -> Verification {
+pub fn verify<'c>(
+    claims: impl IntoIterator<Item = &'c Claim>,
+    evidence: &[Evidence],
+    asked: Asked,
+) -> Vec<Verification> {
+    let mut seen = HashSet::new();
+    let pieces: Vec<(matching::Statement, &Evidence)> = evidence
+        .iter()
+        .filter(|piece| seen.insert((&piece.source, &piece.about, &piece.quote, piece.stance)))
+        .map(|piece| (matching::Statement::new(&piece.about), piece))
+        .collect();
+    claims.into_iter().map(|claim| one(claim, &pieces, asked)).collect()
+}
+
+fn one(claim: &Claim, pieces: &[(matching::Statement, &Evidence)], asked: Asked) -> Verification {
     let statement = matching::Statement::new(&claim.text);
     let mut weighed: Vec<Weighed> =
-        evidence.iter().filter_map(|piece| weigh(&statement, piece)).collect();
+        pieces.iter().filter_map(|(about, piece)| weigh(&statement, about, piece)).collect();
     weighed.sort_by(|a, b| b.counted.cmp(&a.counted).then(b.likeness.total_cmp(&a.likeness)));
     let counted: Vec<Stance> =
         weighed.iter().filter(|piece| piece.counted).map(|piece| piece.evidence.stance).collect();
@@ -132,7 +167,7 @@ pub fn verify(claim: &Claim, evidence: &[Evidence], asked: usize) -> Verificatio
     Verification { claim: claim.id.clone(), verdict, reason, evidence: weighed }
 }
 
-fn decide(counted: &[Stance], weighed: &[Weighed], asked: usize) -> (Verdict, String) {
+fn decide(counted: &[Stance], weighed: &[Weighed], asked: Asked) -> (Verdict, String) {
     let has = |stance: Stance| counted.contains(&stance);
     let pieces = match counted.len() {
         1 => "one piece of evidence".to_owned(),
@@ -149,20 +184,23 @@ fn decide(counted: &[Stance], weighed: &[Weighed], asked: usize) -> (Verdict, St
     }
 }
 
-fn not_checked(weighed: &[Weighed], asked: usize) -> String {
-    match weighed.first().and_then(|nearest| nearest.set_aside.as_ref()) {
-        _ if asked == 0 => "No evidence source was asked.".to_owned(),
-        None => "The sources that were asked have nothing on it.".to_owned(),
-        Some(why) => format!("The nearest evidence decides nothing: {why}."),
+fn not_checked(weighed: &[Weighed], asked: Asked) -> String {
+    match (asked.silence(), weighed.first().and_then(|nearest| nearest.set_aside.as_ref())) {
+        (Some(silence), _) => silence.to_owned(),
+        (None, None) => "The sources that were asked have nothing on it.".to_owned(),
+        (None, Some(why)) => format!("The nearest evidence decides nothing: {why}."),
     }
 }
 
 /// Weighs one piece; nothing when it has no relation to the claim.
-fn weigh(claim: &matching::Statement, piece: &Evidence) -> Option<Weighed> {
-    let about = matching::Statement::new(&piece.about);
-    let likeness = claim.likeness(&about)?;
+fn weigh(
+    claim: &matching::Statement,
+    about: &matching::Statement,
+    piece: &Evidence,
+) -> Option<Weighed> {
+    let likeness = claim.likeness(about)?;
     let missing = |text: &str| text.trim().is_empty();
-    let set_aside = claim.difference(&about).or_else(|| {
+    let set_aside = claim.difference(about).or_else(|| {
         if missing(&piece.source) {
             Some("it names no source".to_owned())
         } else if missing(&piece.quote) {
@@ -182,17 +220,6 @@ fn weigh(claim: &matching::Statement, piece: &Evidence) -> Option<Weighed> {
 #[must_use]
 pub fn query(claim: &Claim) -> String {
     matching::query(&claim.text)
-}
-
-/// The answer for a claim that nobody looked up.
-#[must_use]
-pub fn not_looked_up(claim: &Claim, reason: &str) -> Verification {
-    Verification {
-        claim: claim.id.clone(),
-        verdict: Verdict::NotChecked,
-        reason: reason.to_owned(),
-        evidence: Vec::new(),
-    }
 }
 
 #[cfg(test)]

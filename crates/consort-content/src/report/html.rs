@@ -26,9 +26,22 @@ pub fn html(report: &Report) -> String {
     head(&mut page, report);
     page.raw("<body>\n<a class=\"skip\" href=\"#text\">Skip to the text</a>\n");
     header(&mut page, report);
-    page.raw("<main>\n<div class=\"panels\">\n");
-    findings::glance(&mut page, report);
+    let body = panels(report);
+    page.nav(&body);
+    page.raw("<main>\n");
+    page.append(body);
+    reader::reader(&mut page, report);
+    page.raw("</main>\n<script>");
+    page.raw(SCRIPT);
+    page.raw("</script>\n</body>\n</html>\n");
+    page.finish()
+}
+
+fn panels(report: &Report) -> Page {
+    let mut page = Page::default();
     charts::map(&mut page, report);
+    page.raw("<div class=\"panels\">\n");
+    findings::glance(&mut page, report);
     findings::claims(&mut page, report);
     findings::rhetoric(&mut page, report);
     lists::topics(&mut page, report);
@@ -43,11 +56,7 @@ pub fn html(report: &Report) -> String {
     lists::not_done(&mut page, report);
     lists::provenance(&mut page, report);
     page.raw("</div>\n");
-    reader::reader(&mut page, report);
-    page.raw("</main>\n<script>");
-    page.raw(SCRIPT);
-    page.raw("</script>\n</body>\n</html>\n");
-    page.finish()
+    page
 }
 
 fn head(page: &mut Page, report: &Report) {
@@ -64,8 +73,11 @@ fn head(page: &mut Page, report: &Report) {
     page.raw("</style>\n</head>\n");
 }
 
+/// The title; for want of one the last part of the path or address.
 fn title(report: &Report) -> &str {
-    report.source.title.as_deref().unwrap_or(&report.source.locator)
+    let locator = report.source.locator.as_str();
+    let name = locator.trim_end_matches('/').rsplit('/').next().unwrap_or(locator);
+    report.source.title.as_deref().unwrap_or(name)
 }
 
 fn header(page: &mut Page, report: &Report) {

@@ -338,9 +338,12 @@ fn near_duplicates(page: &mut Page, report: &Report) {
     }
     page.heading("Nearly the same as");
     for near in &report.near_duplicates {
+        let about = near.about.as_deref().unwrap_or("An earlier text");
+        let made = near.made.as_deref().map(|made| format!("{made}, ")).unwrap_or_default();
+        let shared = near.likeness.shared * 100.0;
         page.fact(
-            &near.report,
-            &format!("{:.0} % of three-word runs shared", near.likeness.shared * 100.0),
+            about,
+            &format!("{shared:.0} % of three-word runs shared ({made}run {})", near.report),
         );
     }
 }

@@ -143,7 +143,7 @@ fn claim_review_rates_only_what_was_checked() {
         published: Some("2026-05-04".into()),
         ..Evidence::default()
     };
-    let checked = claim_review(&report.verified(&[evidence], 1));
+    let checked = claim_review(&report.verified(&[evidence], Asked { sources: 1, answered: 1 }));
     assert_eq!(checked["@graph"][0]["@type"], "ClaimReview");
     assert_eq!(checked["@graph"][0]["reviewRating"]["alternateName"], "supported");
 }
@@ -151,10 +151,36 @@ fn claim_review_rates_only_what_was_checked() {
 #[test]
 fn an_earlier_copy_is_named_as_near_duplicate() {
     let (first, second) = (report(STORY), report(&format!("{STORY} One more line was added.")));
-    let prints = [("r1", first.findings.fingerprint.as_ref().unwrap())];
-    let compared = second.compared(prints);
-    assert_eq!(compared.near_duplicates[0].report, "r1");
-    assert!(compared.near_duplicates[0].likeness.shared > 0.7);
+    let prints = [&first, &second].map(|report| report.findings.fingerprint.clone().unwrap());
+    let likeness = prints[1].near(&prints[0]).unwrap();
+    assert!(likeness.shared > 0.7, "{likeness:?}");
+    let near = NearDuplicate {
+        report: "01ARZ".into(),
+        about: Some("Bridge closed".into()),
+        made: Some("2026-05-04T08:00:00Z".into()),
+        likeness,
+    };
+    let compared = second.compared(vec![near]);
+    assert!(compared.not_done().iter().all(|gap| gap.what != UNCOMPARED));
+    for page in [html(&compared), markdown(&compared, &Style::default())] {
+        assert!(page.contains("01ARZ") && page.contains("Bridge closed"), "{page}");
+    }
+    let other =
+        report("Bees returned to the orchard in spring, and the keepers counted forty hives.");
+    assert_eq!(other.findings.fingerprint.unwrap().near(&prints[0]), None);
+}
+
+#[test]
+fn a_source_that_was_asked_for_and_cannot_be_had_degrades_the_report() {
+    let gap = NotDone { what: "Evidence from x".into(), why: "It is down.".into(), remedy: None };
+    let report = report(STORY).verified(&[], Asked { sources: 1, answered: 0 }).without(vec![gap]);
+    assert_eq!(
+        report.outcome,
+        Outcome::Degraded { lost: vec!["Evidence from x: It is down.".into()] }
+    );
+    assert!(report.verification.iter().all(|check| check.reason.contains("gave an answer")));
+    let why: Vec<&str> = report.not_done().iter().map(|gap| gap.why.as_str()).collect();
+    assert!(why.iter().any(|why| why.contains("gave an answer")), "{why:?}");
 }
 
 #[test]
@@ -168,4 +194,52 @@ fn markdown_for_a_terminal_carries_no_control_characters_of_the_source() {
             && !page.contains('\u{202e}'),
         "{page:?}"
     );
+}
+
+/// Compares a file of `docs/` with what it should say; writes it where `CONSORT_BLESS` is set.
+fn check_doc(name: &str, expected: impl Fn(&str) -> String) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
+    let is = std::fs::read_to_string(&path).unwrap_or_default();
+    let should = expected(&is);
+    if std::env::var_os("CONSORT_BLESS").is_some() {
+        std::fs::write(&path, &should).unwrap();
+    }
+    let hint = "run `CONSORT_BLESS=1 cargo test -p consort-content published` and review the diff";
+    assert!(std::fs::read_to_string(&path).unwrap_or_default() == should, "{name}: {hint}");
+}
+
+#[test]
+fn the_published_schema_is_that_of_the_report() {
+    check_doc("report.schema.json", |_| serde_json::to_string_pretty(&schema()).unwrap() + "\n");
+}
+
+#[test]
+fn a_report_fits_the_published_schema() {
+    let schema = schema();
+    let required: Vec<&str> =
+        schema["required"].as_array().unwrap().iter().filter_map(|name| name.as_str()).collect();
+    let value: serde_json::Value = serde_json::from_str(&json(&report(STORY))).unwrap();
+    assert!(required.contains(&"schema") && required.contains(&"provenance"), "{required:?}");
+    for name in required {
+        assert!(!value[name].is_null() || value.get(name).is_some(), "{name}");
+    }
+    for name in value.as_object().unwrap().keys() {
+        assert!(schema["properties"].get(name).is_some(), "{name} is not in the schema");
+    }
+}
+
+#[test]
+fn the_published_table_of_depths_is_the_one_in_force() {
+    let [quick, standard, deep] = [Depth::Quick, Depth::Standard, Depth::Deep]
+        .map(|depth| serde_json::to_value(depth.limits()).unwrap());
+    let mut table = String::from("| limit | quick | standard | deep |\n|---|--:|--:|--:|\n");
+    for name in quick.as_object().unwrap().keys() {
+        let words = name.replace('_', " ");
+        table += &format!("| {words} | {} | {} | {} |\n", quick[name], standard[name], deep[name]);
+    }
+    check_doc("report.md", |is| {
+        let (head, rest) = is.split_once("<!-- depths -->\n").expect("a place for the table");
+        let (_, tail) = rest.split_once("<!-- /depths -->").expect("its end");
+        format!("{head}<!-- depths -->\n{table}<!-- /depths -->{tail}")
+    });
 }

@@ -2,40 +2,48 @@
 //! away from the threads that answer others.
 
 use consort_content::{
-    analyse::{self, Depth, Options, Part, PartFindings},
+    analyse::{self, Depth, NotDone, Options, Part, PartFindings, verify},
     document::Document,
     extract::{self, ExtractError, Hint, Limits},
     gate::{self, Consequence, GateReport, GateRules},
     report::{Provenance, Report},
     sentence,
 };
+use std::sync::Arc;
+
 use consort_core::{
     Blob, Capability, CapabilityDescriptor, Category, Effect, Facade, Name, Outcome, Request,
-    StepContext, StepError, StepResult, Version, port::Acquired,
+    StepContext, StepError, StepResult, Version, journal::Journal, port::Acquired,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::stage_error;
+use super::{
+    evidence::{self, Gathered, Gatherer},
+    recall::{Digest, Recalled, Recaller},
+    stage_error,
+};
 
 const JSON: &str = "application/json";
 
-/// Registers the stages.
+/// Registers the stages. Earlier reports are looked up in `journal`.
 ///
 /// # Errors
 ///
 /// `conflict` when one of the names is taken; `configuration` when the shipped gate is damaged.
-pub fn install(facade: &Facade) -> Result<(), StepError> {
+pub fn install(facade: &Facade, journal: Arc<dyn Journal>) -> Result<(), StepError> {
     let rules = GateRules::shipped().map_err(|error| {
         StepError::new(Category::Configuration, "the shipped gate cannot be read").because(&error)
     })?;
     facade.register_capability(Extractor)?;
     facade.register_capability(Gate { rules })?;
     facade.register_capability(Analyst)?;
+    facade.register_capability(Recaller::new(journal))?;
+    facade.register_capability(Gatherer)?;
     facade.register_capability(Composer)
 }
 
-fn pure(name: &str, purpose: &str) -> CapabilityDescriptor {
+pub(super) fn pure(name: &str, purpose: &str) -> CapabilityDescriptor {
     CapabilityDescriptor {
         name: Name::new(name).expect("a valid name"),
         version: Version::new(1, 0, 0),
@@ -45,12 +53,15 @@ fn pure(name: &str, purpose: &str) -> CapabilityDescriptor {
     }
 }
 
-async fn load<T: DeserializeOwned>(cx: &StepContext, blob: &Blob) -> Result<T, StepError> {
+pub(super) async fn load<T: DeserializeOwned>(
+    cx: &StepContext,
+    blob: &Blob,
+) -> Result<T, StepError> {
     let bytes = cx.read(blob).await?;
     serde_json::from_slice(&bytes).map_err(|error| stage_error(&error, "stored content is damaged"))
 }
 
-async fn keep<T: Serialize>(cx: &StepContext, value: &T) -> Result<Blob, StepError> {
+pub(super) async fn keep<T: Serialize>(cx: &StepContext, value: &T) -> Result<Blob, StepError> {
     let bytes = serde_json::to_vec(value)
         .map_err(|error| stage_error(&error, "a finding cannot be written as JSON"))?;
     cx.put(bytes, JSON).await
@@ -157,6 +168,8 @@ pub struct AnalyseParts {
 pub struct Analysed {
     /// The findings as JSON: a list of `consort_content::analyse::PartFindings`.
     pub found: Blob,
+    /// What to ask search endpoints about the top claims, if claims are among the parts.
+    pub queries: Vec<String>,
 }
 
 impl Request for AnalyseParts {
@@ -175,13 +188,17 @@ impl Capability for Analyst {
 
     async fn invoke(&self, cx: &StepContext, request: AnalyseParts) -> StepResult<Analysed> {
         let document: Document = load(cx, &request.document).await?;
-        let options = Options { depth: request.depth, language: None };
+        let AnalyseParts { parts, depth, .. } = request;
+        let options = Options { depth, language: None };
         let work = move || {
             let sentences = sentence::sentences(&document);
-            analyse::analyse_parts(&request.parts, &document, &sentences, &options)
+            analyse::analyse_parts(&parts, &document, &sentences, &options)
         };
         let found = cx.blocking(work).await?;
-        Ok(Outcome::succeeded(Analysed { found: keep(cx, &found).await? }))
+        let blob = keep(cx, &found).await?;
+        let claims = evidence::top_claims(found, depth);
+        let queries = claims.iter().map(verify::query).collect();
+        Ok(Outcome::succeeded(Analysed { found: blob, queries }))
     }
 }
 
@@ -197,6 +214,10 @@ pub struct Compose {
     pub gate: GateReport,
     /// What the parts of the analysis found.
     pub found: Vec<Blob>,
+    /// What earlier reports know; none when they were not asked.
+    pub recalled: Option<Recalled>,
+    /// Evidence on the claims; none when there was nothing to check.
+    pub gathered: Option<Gathered>,
     /// How deep the analysis went.
     pub depth: Depth,
     /// Hash of the source's bytes, with the name of its algorithm.
@@ -214,6 +235,8 @@ pub struct Compose {
 pub struct Composed {
     /// The report as JSON.
     pub report: Blob,
+    /// What later reports may want to know of it.
+    pub digest: Blob,
     /// Words and numbers in the text.
     pub words: u64,
     /// Claims found.
@@ -242,7 +265,11 @@ impl Capability for Composer {
         for found in &request.found {
             parts.extend(load::<Vec<PartFindings>>(cx, found).await?);
         }
-        let report = cx.blocking(move || compose(&document, parts, request)).await?;
+        let evidence = match &request.gathered {
+            Some(gathered) => load(cx, &gathered.evidence).await?,
+            None => Vec::new(),
+        };
+        let report = cx.blocking(move || compose(&document, parts, &evidence, request)).await?;
         let lost = match &report.outcome {
             consort_content::report::Outcome::Degraded { lost } => lost.clone(),
             _ => Vec::new(),
@@ -251,13 +278,20 @@ impl Capability for Composer {
             words: report.findings.words,
             claims: report.findings.claims.len() as u64,
             lost,
+            digest: keep(cx, &Digest::of(&report)).await?,
             report: keep(cx, &report).await?,
         }))
     }
 }
 
-fn compose(document: &Document, parts: Vec<PartFindings>, request: Compose) -> Report {
-    let options = Options { depth: request.depth, language: None };
+fn compose(
+    document: &Document,
+    parts: Vec<PartFindings>,
+    evidence: &[verify::Evidence],
+    request: Compose,
+) -> Report {
+    let depth = request.depth;
+    let options = Options { depth, language: None };
     let sentences = sentence::sentences(document);
     let frame = analyse::facts(document, &sentences, &options);
     let stopped = request.gate.verdict() == Some(Consequence::Skip);
@@ -265,10 +299,31 @@ fn compose(document: &Document, parts: Vec<PartFindings>, request: Compose) -> R
     let provenance = Provenance {
         run: request.run,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        depth: request.depth,
+        depth,
         content_hash: Some(request.content_hash),
         started: Some(request.started),
         finished: Some(request.finished),
     };
-    Report::new(&request.locator, document, Some(request.gate), findings, provenance)
+    let mut report =
+        Report::new(&request.locator, document, Some(request.gate), findings, provenance);
+    if let Some(Recalled { near, full, .. }) = request.recalled {
+        report = report.compared(near);
+        if full {
+            report.findings.not_done.push(older(depth));
+        }
+    }
+    if let Some(Gathered { asked, missing, .. }) = request.gathered {
+        report = report.verified(evidence, asked).without(missing);
+    }
+    report
+}
+
+fn older(depth: Depth) -> NotDone {
+    let limit = depth.limits().earlier_reports;
+    let deeper = (depth != Depth::Deep).then(|| "Depth `deep` compares more.".to_owned());
+    NotDone {
+        what: "Comparison with older reports".into(),
+        why: format!("Depth `{depth}` compares the newest {limit}."),
+        remedy: deeper,
+    }
 }

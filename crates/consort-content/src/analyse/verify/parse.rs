@@ -1,4 +1,4 @@
-//! Evidence from what sources answer: `ClaimReview` JSON-LD and the search endpoint's JSON.
+//! Evidence from what sources answer: `ClaimReview` JSON-LD, alone or in a page, and the search endpoint's JSON.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -7,32 +7,78 @@ use super::{Evidence, Stance};
 
 /// Why an answer holds no evidence.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an answer of the documented shape: {0}")]
+#[error("neither schema.org ClaimReviews nor search results: {0}")]
 pub struct Unreadable(String);
 
 /// Deepest nesting that is searched for reviews.
 const MAX_DEPTH: usize = 16;
-/// Reviews taken from one answer.
-const MAX_PIECES: usize = 10_000;
+/// Most pieces taken from one answer; an answer with more is refused, not cut.
+const MAX_PIECES: usize = 200_000;
 
-/// Every schema.org `ClaimReview` in `json`, wherever it stands: alone, in a list, a `@graph` or a data feed.
+/// The evidence in an answer, whatever its form:
 ///
-/// The stance follows from the rating's words (`alternateName`), which are matched whole, and only where there are none
-/// from its number on the scale that the rating itself states.
+/// - JSON with schema.org `ClaimReview`s, wherever they stand: alone, in a list, a `@graph` or a data feed;
+/// - a page that embeds such JSON in `<script type="application/ld+json">`;
+/// - what a search endpoint answers:
+///   `{"results": [{"source", "statement", "quote", "url"?, "stance"?: "supports" | "refutes" | "mixed" | "unclear", "published"?}]}`.
+///
+/// The stance of a review follows from its rating's words (`alternateName`), which are matched whole, and only where
+/// there are none from its number on the scale that the rating itself states. A hit without a stance is related reading,
+/// never a verdict. A review without a claim is left out.
 ///
 /// # Errors
 ///
-/// When `json` is not JSON. A review without a claim or without a usable rating is no error: it is left out, or its stance is
-/// [`Stance::Unclear`].
-pub fn claim_reviews(json: &str) -> Result<Vec<Evidence>, Unreadable> {
-    let value: Value = serde_json::from_str(json).map_err(|error| Unreadable(error.to_string()))?;
-    let mut found = Vec::new();
-    gather(&value, 0, &mut found);
+/// When the answer has none of these forms, or holds more than 200,000 pieces.
+pub fn evidence(answer: &[u8]) -> Result<Vec<Evidence>, Unreadable> {
+    let text = std::str::from_utf8(answer).map_err(|error| Unreadable(error.to_string()))?;
+    let text = text.trim_start_matches('\u{feff}').trim_ascii();
+    let found = if text.starts_with('<') { in_page(text)? } else { in_json(text)? };
+    if found.len() > MAX_PIECES {
+        return Err(Unreadable(format!("it holds more than {MAX_PIECES} pieces")));
+    }
     Ok(found)
 }
 
+fn in_json(json: &str) -> Result<Vec<Evidence>, Unreadable> {
+    let value: Value = serde_json::from_str(json).map_err(|error| Unreadable(error.to_string()))?;
+    if value["results"].is_array() {
+        return search_results(value);
+    }
+    let mut found = Vec::new();
+    gather(&value, 0, &mut found);
+    // An answer may well have nothing to say, but then it has the form of an answer.
+    let linked_data =
+        value.is_array() || !value["@context"].is_null() || !value["@graph"].is_null();
+    if found.is_empty() && !linked_data {
+        return Err(Unreadable("it has no `results`, no `@context` and no ClaimReview".into()));
+    }
+    Ok(found)
+}
+
+/// Reviews that a page embeds. One damaged block does not hide the others.
+fn in_page(page: &str) -> Result<Vec<Evidence>, Unreadable> {
+    let lower = page.to_ascii_lowercase();
+    let mut found = Vec::new();
+    let (mut at, mut blocks) = (0, 0);
+    while let Some(start) = lower[at..].find("<script").map(|start| at + start) {
+        let Some(open) = lower[start..].find('>').map(|end| start + end) else { break };
+        let Some(end) = lower[open..].find("</script").map(|end| open + end) else { break };
+        if lower[start..open].contains("application/ld+json")
+            && let Ok(value) = serde_json::from_str::<Value>(&page[open + 1..end])
+        {
+            blocks += 1;
+            gather(&value, 0, &mut found);
+        }
+        at = end;
+    }
+    match blocks {
+        0 => Err(Unreadable("the page embeds no JSON-LD".into())),
+        _ => Ok(found),
+    }
+}
+
 fn gather(value: &Value, depth: usize, found: &mut Vec<Evidence>) {
-    if depth > MAX_DEPTH || found.len() >= MAX_PIECES {
+    if depth > MAX_DEPTH || found.len() > MAX_PIECES {
         return;
     }
     match value {
@@ -69,7 +115,7 @@ fn review(value: &Value) -> Option<Evidence> {
         stance: label.as_deref().map_or_else(|| on_scale(rating), in_words),
         rating: label.or_else(|| number(&rating["ratingValue"]).map(|value| value.to_string())),
         published: text(&value["datePublished"]),
-        retrieved: None,
+        ..Evidence::default()
     })
 }
 
@@ -192,26 +238,17 @@ struct Hit {
     published: Option<String>,
 }
 
-/// Evidence from a search endpoint's answer:
-/// `{"results": [{"source", "statement", "quote", "url"?, "stance"?: "supports" | "refutes" | "mixed" | "unclear", "published"?}]}`.
-///
-/// A hit without a stance is related reading, never a verdict.
-///
-/// # Errors
-///
-/// When the answer does not have that shape.
-pub fn search_results(json: &str) -> Result<Vec<Evidence>, Unreadable> {
+fn search_results(answer: Value) -> Result<Vec<Evidence>, Unreadable> {
     let answer: Answer =
-        serde_json::from_str(json).map_err(|error| Unreadable(error.to_string()))?;
+        serde_json::from_value(answer).map_err(|error| Unreadable(error.to_string()))?;
     let piece = |hit: Hit| Evidence {
         source: hit.source,
         url: hit.url,
         about: hit.statement,
         quote: hit.quote,
         stance: hit.stance,
-        rating: None,
         published: hit.published,
-        retrieved: None,
+        ..Evidence::default()
     };
-    Ok(answer.results.into_iter().take(MAX_PIECES).map(piece).collect())
+    Ok(answer.results.into_iter().map(piece).collect())
 }

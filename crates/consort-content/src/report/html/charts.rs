@@ -1,7 +1,10 @@
 //! The map of the text: what is found where, as inline SVG.
 
+use super::findings;
 use super::page::Page;
-use crate::report::{Reading, Report};
+use crate::analyse::verify::Verdict;
+use crate::document::Span;
+use crate::report::{Reading, Report, clock};
 
 /// Width of the drawing in its own units.
 const WIDTH: f64 = 1000.0;
@@ -44,18 +47,27 @@ pub(super) fn map(page: &mut Page, report: &Report) {
         }
         page.raw("</svg></div>\n");
     }
-    let claims = found.claims.iter().map(|claim| (claim.place.span.start, claim.text.as_str()));
-    ticks(page, "Claims", "claim", claims, &x);
-    let cues = found.rhetoric.iter().map(|cue| (cue.place.span.start, cue.name.as_str()));
-    ticks(page, "Rhetoric", "cue", cues, &x);
+    let claims = found.claims.iter().map(|claim| {
+        let check = report.verification.iter().find(|check| check.claim == claim.id);
+        let class = match check.map(|check| check.verdict) {
+            None | Some(Verdict::NotChecked) => "claim",
+            Some(verdict) => findings::colour(verdict),
+        };
+        (claim.place.span.start, class, claim.text.as_str())
+    });
+    ticks(page, "Claims", claims, &x);
+    let cues = found.rhetoric.iter().map(|cue| (cue.place.span.start, "cue", cue.name.as_str()));
+    ticks(page, "Rhetoric", cues, &x);
     let quotes = found
         .quotes
         .iter()
         .filter(|quote| quote.direct)
-        .map(|quote| (quote.place.span.start, quote.text.as_str()));
-    ticks(page, "Quotes", "quote", quotes, &x);
+        .map(|quote| (quote.place.span.start, "quote", quote.text.as_str()));
+    ticks(page, "Quotes", quotes, &x);
     if let Some(reading) = &report.reading {
         speakers(page, report, reading, &x);
+        chapters(page, report, reading, &x);
+        axis(page, report, reading);
     }
     page.raw("</div>\n</section>\n");
 }
@@ -74,8 +86,7 @@ fn row(page: &mut Page, label: &'static str, height: f64) {
 fn ticks<'t>(
     page: &mut Page,
     label: &'static str,
-    class: &'static str,
-    places: impl Iterator<Item = (usize, &'t str)>,
+    places: impl Iterator<Item = (usize, &'static str, &'t str)>,
     x: &dyn Fn(usize) -> f64,
 ) {
     let mut places = places.peekable();
@@ -83,7 +94,7 @@ fn ticks<'t>(
         return;
     }
     row(page, label, ROW);
-    for (start, note) in places {
+    for (start, class, note) in places {
         anchor(page, start);
         rect(page, class, (x(start) - 1.5).max(0.0), 3.0, 4.0, ROW - 6.0);
         page.raw("<title>");
@@ -116,6 +127,45 @@ fn speakers(page: &mut Page, report: &Report, reading: &Reading, x: &dyn Fn(usiz
         page.raw("</title></rect>\n");
     }
     page.raw("</svg></div>\n");
+}
+
+/// The stretches between headings.
+fn chapters(page: &mut Page, report: &Report, reading: &Reading, x: &dyn Fn(usize) -> f64) {
+    if reading.headings.len() < 2 {
+        return;
+    }
+    row(page, "Sections", ROW);
+    let starts = reading.headings.iter().map(|heading| heading.span);
+    let ends = starts.clone().skip(1).map(|span| span.start).chain([report.source.bytes as usize]);
+    for (number, (Span { start, end }, until)) in starts.zip(ends).enumerate() {
+        anchor(page, start);
+        let class = if number % 2 == 0 { "even" } else { "odd" };
+        rect(page, class, x(start), 5.0, (x(until) - x(start) - 1.5).max(1.0), ROW - 10.0);
+        page.raw("<title>");
+        page.text(Span { start, end }.of(&reading.text));
+        page.raw("</title></rect></a>\n");
+    }
+    page.raw("</svg></div>\n");
+}
+
+/// Where on the axis one is: time in a recording, else the share of the text.
+fn axis(page: &mut Page, report: &Report, reading: &Reading) {
+    page.raw("<div class=\"row axis\"><span></span><div>");
+    for quarter in 0..=4_u64 {
+        let byte = report.source.bytes * quarter / 4;
+        let cue = reading.cues.iter().take_while(|cue| cue.span.start as u64 <= byte).last();
+        page.raw("<small>");
+        match (cue.or(reading.cues.first()), quarter) {
+            (Some(cue), _) => {
+                page.text(&clock(if quarter == 4 { cue.end_ms } else { cue.start_ms }))
+            }
+            (None, 0) => page.raw("start"),
+            (None, 4) => page.raw("end"),
+            (None, _) => page.percent(quarter as f64 / 4.0),
+        }
+        page.raw("</small>");
+    }
+    page.raw("</div></div>\n");
 }
 
 /// Class of the n-th speaker's colour.

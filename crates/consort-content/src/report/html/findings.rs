@@ -24,9 +24,10 @@ pub(super) fn glance(page: &mut Page, report: &Report) {
         page.raw("<p class=\"quiet\">No sentence was fit for a summary.</p>\n");
     }
     page.raw("<ul class=\"tiles\">\n");
-    tile(page, "claims", "claims worth checking", found.claims.len());
-    tile(page, "rhetoric", "rhetoric cues", found.rhetoric.len());
-    tile(page, "quotes", "quotations", found.quotes.len());
+    tile(page, "claims", ["claim worth checking", "claims worth checking"], found.claims.len());
+    tile(page, "rhetoric", ["rhetoric cue", "rhetoric cues"], found.rhetoric.len());
+    tile(page, "quotes", ["quotation", "quotations"], found.quotes.len());
+    verdicts(page, &report.verification);
     if let Some(sentiment) = &found.sentiment {
         page.raw("<li><a href=\"#sentiment\"><b>");
         page.text(&sentiment.label.to_string());
@@ -43,7 +44,40 @@ pub(super) fn glance(page: &mut Page, report: &Report) {
     page.raw("</ul>\n</section>\n");
 }
 
-fn tile(page: &mut Page, id: &'static str, label: &'static str, count: usize) {
+/// What the evidence says, where it says something.
+fn verdicts(page: &mut Page, checks: &[Verification]) {
+    let counts = [
+        (Verdict::Supported, " supported"),
+        (Verdict::Mixed, " partly right or misleading"),
+        (Verdict::Disputed, " disputed"),
+        (Verdict::Refuted, " refuted"),
+    ];
+    for (verdict, label) in counts {
+        let count = checks.iter().filter(|check| check.verdict == verdict).count();
+        if count > 0 {
+            page.raw("<li><a href=\"#claims\"><b class=\"");
+            page.raw(colour(verdict));
+            page.raw("\">");
+            page.number(count as u64);
+            page.raw("</b>");
+            page.raw(label);
+            page.raw("</a></li>\n");
+        }
+    }
+}
+
+/// Class of a verdict's colour.
+pub(super) const fn colour(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Supported => "good",
+        Verdict::Refuted => "bad",
+        Verdict::Mixed | Verdict::Disputed => "mixed",
+        Verdict::NotChecked => "open",
+    }
+}
+
+fn tile(page: &mut Page, id: &'static str, labels: [&'static str; 2], count: usize) {
+    let label = labels[usize::from(count != 1)];
     if count == 0 {
         page.raw("<li><span><b>0</b> ");
         page.raw(label);
@@ -66,12 +100,25 @@ pub(super) fn claims(page: &mut Page, report: &Report) {
         return;
     }
     page.section("claims", "Claims worth checking", Some(claims.len()));
-    page.raw("<p class=\"quiet\">Ranked by how much they deserve a check. The rank says nothing about whether they are true.</p>\n<ol class=\"cards\">\n");
+    page.raw("<p class=\"quiet\">Ranked by how much they deserve a check. The rank says nothing about whether they are true.</p>\n");
+    let checks = &report.verification;
+    let alike = checks.first().filter(|first| {
+        let same = |check: &Verification| {
+            (check.verdict, &check.reason) == (Verdict::NotChecked, &first.reason)
+        };
+        checks.iter().all(|check| check.evidence.is_empty() && same(check))
+    });
+    // One reason for all of them is said once.
+    if let Some(check) = alike {
+        verdict(page, check);
+    }
+    page.raw("<ol class=\"cards\">\n");
     for (rank, claim) in claims.iter().enumerate() {
         if rank == SHOWN {
             fold(page, claims.len() - SHOWN, "more claims");
         }
-        one_claim(page, claim, report.verification.iter().find(|check| check.claim == claim.id));
+        let check = checks.iter().find(|check| check.claim == claim.id);
+        one_claim(page, claim, check.filter(|_| alike.is_none()));
     }
     unfold(page, claims.len());
     page.raw("</ol>\n</section>\n");
@@ -106,11 +153,15 @@ fn one_claim(page: &mut Page, claim: &Claim, check: Option<&Verification>) {
     page.text(&claim.text);
     page.raw(" ");
     page.jump(&claim.place);
-    page.raw("</p>\n<div class=\"meter\">");
+    page.raw("</p>\n");
+    if let Some(check) = check {
+        verdict(page, check);
+    }
+    page.raw("<details class=\"rank\"><summary><span class=\"meter\">");
     charts::bar(page, "claim", claim.score);
     page.raw("<span>");
     page.decimal(claim.score, 2);
-    page.raw("</span></div>\n<p class=\"chips\">");
+    page.raw(" why</span></span></summary>\n<p class=\"chips\">");
     for feature in &claim.features {
         page.raw(if feature.weight >= 0.0 {
             "<span class=\"chip up\">"
@@ -122,21 +173,13 @@ fn one_claim(page: &mut Page, claim: &Claim, check: Option<&Verification>) {
         page.decimal(feature.weight.abs(), 1);
         page.raw("</span>");
     }
-    page.raw("</p>\n");
-    if let Some(check) = check {
-        verdict(page, check);
-    }
-    page.raw("</li>\n");
+    page.raw("</p></details>\n</li>\n");
 }
 
 fn verdict(page: &mut Page, check: &Verification) {
-    page.raw(match check.verdict {
-        Verdict::Supported => "<p class=\"verdict good\">",
-        Verdict::Refuted => "<p class=\"verdict bad\">",
-        Verdict::Mixed | Verdict::Disputed => "<p class=\"verdict mixed\">",
-        Verdict::NotChecked => "<p class=\"verdict open\">",
-    });
-    page.raw("<b>");
+    page.raw("<p class=\"verdict\"><b class=\"");
+    page.raw(colour(check.verdict));
+    page.raw("\">");
     page.text(&check.verdict.to_string());
     page.raw("</b> ");
     page.text(&check.reason);
@@ -151,8 +194,9 @@ fn verdict(page: &mut Page, check: &Verification) {
         page.text(&evidence.quote);
         page.raw("</q> ");
         page.link(evidence.url.as_deref().unwrap_or_default(), &evidence.source);
+        let via = evidence.via.as_ref().map(|via| format!("from {via}"));
         for detail in
-            [&evidence.published, &evidence.rating, &piece.set_aside].into_iter().flatten()
+            [&evidence.published, &evidence.rating, &via, &piece.set_aside].into_iter().flatten()
         {
             page.raw(" · ");
             page.text(detail);

@@ -1,8 +1,11 @@
 //! The panels that list: topics, entities, speakers, timeline, quotations, links, and what was not done.
 
+use std::collections::HashSet;
+
 use super::charts::{self, colour};
 use super::page::Page;
 use crate::analyse::{Entity, EntityKind, Place, When};
+use crate::document::Span;
 use crate::report::{Report, clock};
 
 /// Topics and key phrases as chips that lead to their mentions.
@@ -163,22 +166,37 @@ pub(super) fn timeline(page: &mut Page, report: &Report) {
     }
     page.section("timeline", "Timeline", Some(anchors.len()));
     page.raw("<ol class=\"timeline\">\n");
+    // A sentence with several dates stands at its first one.
+    let mut shown: HashSet<Span> = HashSet::new();
     for anchor in anchors {
-        page.raw("<li><b>");
-        match &anchor.when {
-            When::Date { date, relative, .. } => {
-                page.text(&date.replace('/', "\u{2013}"));
-                page.raw(if *relative { " <small>from relative words</small>" } else { "" });
-            }
-            When::Recording { at_ms } => page.text(&clock(*at_ms)),
+        if !shown.insert(anchor.place.span) {
+            continue;
         }
-        page.raw("</b> <span dir=\"auto\">");
+        page.raw("<li>");
+        for other in anchors.iter().filter(|other| other.place.span == anchor.place.span) {
+            moment(page, &other.when);
+        }
+        page.raw("<span dir=\"auto\">");
         page.text(&anchor.text);
         page.raw("</span> ");
         page.jump(&anchor.place);
         page.raw("</li>\n");
     }
     page.raw("</ol>\n</section>\n");
+}
+
+fn moment(page: &mut Page, when: &When) {
+    page.raw("<b>");
+    match when {
+        When::Date { date, relative, .. } => {
+            page.text(&date.replace('/', "\u{2013}"));
+            page.raw(if *relative { "</b> <small>from relative words</small> " } else { "</b> " });
+        }
+        When::Recording { at_ms } => {
+            page.text(&clock(*at_ms));
+            page.raw("</b> ");
+        }
+    }
 }
 
 /// Quotations with who is credited.
@@ -265,11 +283,23 @@ pub(super) fn near_duplicates(page: &mut Page, report: &Report) {
     page.section("duplicates", "Nearly the same as", Some(report.near_duplicates.len()));
     page.raw("<ul class=\"plain\">\n");
     for near in &report.near_duplicates {
-        page.raw("<li><code>");
-        page.text(&near.report);
-        page.raw("</code> ");
+        page.raw("<li>");
+        if let Some(about) = &near.about {
+            page.raw("<b dir=\"auto\">");
+            page.text(about);
+            page.raw("</b> ");
+        }
         page.percent(near.likeness.shared);
-        page.raw(" of three-word runs shared</li>\n");
+        page.raw(" of three-word runs shared");
+        charts::bar(page, "topic", near.likeness.shared);
+        page.raw("<small>");
+        if let Some(made) = &near.made {
+            page.text(made);
+            page.raw(" ");
+        }
+        page.raw("run <code>");
+        page.text(&near.report);
+        page.raw("</code></small></li>\n");
     }
     page.raw("</ul>\n</section>\n");
 }

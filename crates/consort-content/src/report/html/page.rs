@@ -9,6 +9,8 @@ use crate::report::clock;
 #[derive(Debug, Default)]
 pub(super) struct Page {
     out: String,
+    /// Id and heading of each section so far.
+    sections: Vec<(&'static str, &'static str)>,
 }
 
 impl Page {
@@ -95,6 +97,7 @@ impl Page {
         heading: &'static str,
         count: Option<usize>,
     ) {
+        self.sections.push((id, heading));
         self.raw("<section id=\"");
         self.raw(id);
         self.raw("\">\n<h2>");
@@ -105,6 +108,24 @@ impl Page {
             self.raw("</small>");
         }
         self.raw("</h2>\n");
+    }
+
+    /// Links to the sections of `body`, and to the text.
+    pub(super) fn nav(&mut self, body: &Self) {
+        self.raw("<nav aria-label=\"Sections\">");
+        for (id, heading) in body.sections.iter().chain(&[("text", "The text")]) {
+            self.raw("<a href=\"#");
+            self.raw(id);
+            self.raw("\">");
+            self.raw(heading);
+            self.raw("</a>");
+        }
+        self.raw("</nav>\n");
+    }
+
+    /// Takes over what another page has so far.
+    pub(super) fn append(&mut self, other: Self) {
+        self.out.push_str(&other.out);
     }
 
     pub(super) fn finish(self) -> String {

@@ -1,5 +1,6 @@
 //! The text with everything found in it marked, in one flat layer of spans.
 
+use super::charts;
 use super::page::Page;
 use crate::document::Span;
 use crate::report::{Reading, Report, clock};
@@ -55,7 +56,9 @@ pub(super) fn reader(page: &mut Page, report: &Report) {
     } else {
         "<div class=\"prose\" dir=\"auto\">\n"
     });
-    prose(page, reading, &marks, &anchors);
+    let speakers: Vec<&str> =
+        report.findings.speakers.iter().map(|speaker| speaker.name.as_str()).collect();
+    prose(page, reading, &speakers, &marks, &anchors);
     page.raw("</div>\n</article>\n");
 }
 
@@ -152,7 +155,7 @@ fn marks(report: &Report) -> (Vec<Mark>, Vec<usize>) {
 }
 
 /// Writes the paragraphs, cutting them wherever a mark starts or ends.
-fn prose(page: &mut Page, reading: &Reading, marks: &[Mark], anchors: &[usize]) {
+fn prose(page: &mut Page, reading: &Reading, speakers: &[&str], marks: &[Mark], anchors: &[usize]) {
     let mut open: Vec<&Mark> = Vec::new();
     let (mut next_mark, mut next_anchor, mut next_turn, mut next_cue) = (0, 0, 0, 0);
     for paragraph in &reading.paragraphs {
@@ -162,7 +165,10 @@ fn prose(page: &mut Page, reading: &Reading, marks: &[Mark], anchors: &[usize]) 
             reading.turns.get(next_turn).filter(|turn| turn.span.start < paragraph.end)
         {
             if turn.span.end > paragraph.start {
-                page.raw("<b class=\"who\">");
+                let number = speakers.iter().position(|name| *name == turn.speaker);
+                page.raw("<b class=\"who ");
+                page.raw(charts::colour(number.unwrap_or(usize::MAX)));
+                page.raw("\">");
                 page.text(&turn.speaker);
                 page.raw("</b> ");
             }

@@ -115,7 +115,7 @@ fn the_two_fixed_sections_are_on_every_page() {
 #[test]
 fn an_unchecked_claim_says_so_and_why() {
     let page = html(&report(STORY));
-    assert!(page.contains("<b>not checked</b> No evidence source was asked."));
+    assert!(page.contains("<b class=\"open\">not checked</b> No evidence source was asked."));
 }
 
 #[test]
