@@ -1,6 +1,9 @@
 //! Claims about adaptive concurrency.
 
+use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
+
 use super::*;
+use crate::testing::histories;
 
 /// Lets a callee that serves `capacity` calls at once in 10 ms, and queues the rest, run into the
 /// limit for `rounds` rounds; returns the limits after each.
@@ -133,4 +136,65 @@ fn bad_settings_are_named_with_their_range() {
         "`adaptive.max` must not be less than `adaptive.min`"
     );
     assert_eq!(default().validate(), Ok(Limits::default()));
+}
+
+proptest! {
+    #![proptest_config(histories())]
+
+    /// With a fixed latency it is plain additive increase and multiplicative decrease.
+    #[test]
+    fn fixed_latency_gives_the_textbook_limit(
+        first in 1_u32..60,
+        samples in prop::collection::vec((0_u64..30, 0_u8..8, any::<bool>()), 1..400),
+    ) {
+        // No average of forty whole milliseconds is that, so rounding decides nothing.
+        let latency = Some(Duration::from_micros(15_003));
+        let adaptive = adaptive(Config { min: 3, max: 40, latency, ..Config::default() }, first);
+        let mut limit = f64::from(first.clamp(3, 40));
+        let mut round: Vec<(u64, bool, bool)> = Vec::new();
+        for (took, kind, busy) in samples {
+            let charge = match kind {
+                0 => Charge::Nothing,
+                1 | 2 => Charge::Failure,
+                _ => Charge::Success,
+            };
+            let in_flight = if busy { adaptive.limit() } else { 1 };
+            let _ = adaptive.sample(Sample { took: Duration::from_millis(took), charge, in_flight });
+            if charge != Charge::Nothing {
+                let much = f64::from(in_flight) * 2.0 > limit;
+                round.push((took, charge == Charge::Failure, much));
+            }
+            if round.len() >= (limit as usize).max(10) {
+                let good: Vec<u64> =
+                    round.iter().filter(|call| !call.1).map(|call| call.0).collect();
+                let sum = good.iter().sum::<u64>() as f64;
+                let is_slow = !good.is_empty() && sum / good.len() as f64 > 15.003;
+                if is_slow || round.len() > 2 * good.len() {
+                    limit *= 0.9;
+                } else if round.iter().any(|call| call.2) {
+                    limit += 1.0;
+                }
+                limit = limit.clamp(3.0, 40.0);
+                round.clear();
+            }
+            prop_assert_eq!(adaptive.limit(), limit as u32);
+        }
+    }
+
+    #[test]
+    fn limit_keeps_its_bounds_whatever_is_seen(
+        (min, more, first) in (1_u32..20, 0_u32..50, 1_u32..100),
+        samples in prop::collection::vec((0_u64..5_000_000, 0_u8..3, 0_u32..200), 1..400),
+    ) {
+        let max = min + more;
+        let adaptive = adaptive(Config { min, max, ..Config::default() }, first);
+        for (micros, kind, in_flight) in samples {
+            let charge = [Charge::Success, Charge::Failure, Charge::Nothing][usize::from(kind)];
+            let before = adaptive.limit();
+            let told = adaptive.sample(Sample { took: Duration::from_micros(micros), charge, in_flight });
+            let limit = adaptive.limit();
+            prop_assert!((min..=max).contains(&limit), "{limit}");
+            prop_assert_eq!(told, (limit != before).then_some(limit));
+        }
+    }
 }

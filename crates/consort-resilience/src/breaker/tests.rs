@@ -1,5 +1,7 @@
 //! Claims about the breaker, as scripts.
 
+mod model;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 

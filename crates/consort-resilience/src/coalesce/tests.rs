@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use proptest::prelude::{prop, prop_assert, prop_assert_eq, proptest};
+
 use super::*;
+use crate::testing::histories;
 
 type Shared = Arc<Coalesce<&'static str, usize>>;
 
@@ -108,4 +112,87 @@ async fn callers_on_other_threads_share_too() {
         .unwrap();
     assert!(starts.load(std::sync::atomic::Ordering::SeqCst) <= 800);
     assert!(coalesce.is_empty());
+}
+
+/// A call as one would draw it: which start it was, who shares it, and whether it has ended.
+struct Drawn {
+    number: usize,
+    callers: Vec<usize>,
+}
+
+type Waiting<'a> = Pin<Box<dyn Future<Output = Result<usize, Panicked>> + 'a>>;
+
+fn poll(call: &mut Waiting<'_>) -> Option<usize> {
+    match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => Some(result.unwrap()),
+        Poll::Pending => None,
+    }
+}
+
+proptest! {
+    #![proptest_config(histories())]
+
+    #[test]
+    fn callers_share_exactly_the_call_that_is_under_way(
+        events in prop::collection::vec((0_u8..4, 0_usize..8, 0_u8..3), 1..80),
+    ) {
+        let coalesce = Coalesce::<u8, usize>::new();
+        // How many calls were started; those whose number is marked are ready to end.
+        let starts = AtomicUsize::new(0);
+        let ready = Arc::new(Mutex::new(vec![false; 100]));
+        let mut callers: Vec<Option<(u8, Waiting<'_>)>> = (0..8).map(|_| None).collect();
+        let mut drawn: HashMap<u8, Drawn> = HashMap::new();
+        for (event, who, key) in events {
+            match event {
+                0 if callers[who].is_none() => {
+                    let start = || {
+                        let number = starts.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                        let ready = ready.clone();
+                        std::future::poll_fn(move |_| match lock(&ready)[number] {
+                            true => Poll::Ready(number),
+                            false => Poll::Pending,
+                        })
+                    };
+                    let before = starts.load(std::sync::atomic::Ordering::Relaxed);
+                    let mut call: Waiting<'_> = Box::pin(coalesce.run(key, start));
+                    let flight = drawn.entry(key).or_insert(Drawn { number: before, callers: vec![] });
+                    match poll(&mut call) {
+                        Some(number) => {
+                            prop_assert_eq!(number, flight.number);
+                            drawn.remove(&key);
+                        }
+                        None => {
+                            flight.callers.push(who);
+                            callers[who] = Some((key, call));
+                        }
+                    }
+                }
+                1 => {
+                    let Some((key, call)) = &mut callers[who] else { continue };
+                    if let Some(number) = poll(call) {
+                        prop_assert!(lock(&ready)[number]);
+                        if drawn.get(key).is_some_and(|flight| flight.number == number) {
+                            drawn.remove(key);
+                        }
+                        callers[who] = None;
+                    }
+                }
+                2 => {
+                    let Some((key, _)) = callers[who].take() else { continue };
+                    if let Some(flight) = drawn.get_mut(&key) {
+                        flight.callers.retain(|&caller| caller != who);
+                        if flight.callers.is_empty() {
+                            drawn.remove(&key);
+                        }
+                    }
+                }
+                _ => {
+                    if let Some(flight) = drawn.get(&key) {
+                        lock(&ready)[flight.number] = true;
+                    }
+                }
+            }
+            prop_assert_eq!(coalesce.len(), drawn.len());
+        }
+    }
 }

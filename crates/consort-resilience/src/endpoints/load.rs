@@ -61,3 +61,63 @@ impl Load {
         if share < 0.01 { 1.0 - share } else { (-share).exp() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{prop, prop_assert, prop_assert_eq, proptest};
+
+    use super::*;
+    use crate::testing::{histories, moment};
+
+    proptest! {
+        #![proptest_config(histories())]
+
+        /// The average worked out from the list of answers, and the calls counted.
+        #[test]
+        fn cost_follows_from_the_list_of_answers(
+            events in prop::collection::vec((0_u8..3, 1_u64..2_000, 0_u64..3_000), 1..60),
+        ) {
+            let balance = Balance::default();
+            let start = moment();
+            let mut load = Load::new(start);
+            let (mut now, mut answers, mut calls) = (start, Vec::new(), 0_u32);
+            for (kind, took, gap) in events {
+                now += Duration::from_millis(gap);
+                match kind {
+                    0 => {
+                        load.sent();
+                        calls += 1;
+                    }
+                    1 => {
+                        load.gone();
+                        calls = calls.saturating_sub(1);
+                    }
+                    _ => {
+                        load.answered(Duration::from_millis(took), &balance, now);
+                        answers.push((now, took as f64 / 1_000.0));
+                    }
+                }
+                let weight = |from: Instant, to: Instant| {
+                    (-(to - from).as_secs_f64() / balance.decay.as_secs_f64()).exp()
+                };
+                let (mut average, mut last): (Option<f64>, _) = (None, start);
+                for &(at, took) in &answers {
+                    let kept = weight(last, at);
+                    average = Some(match average {
+                        Some(old) if took < old => old * kept + took * (1.0 - kept),
+                        _ => took,
+                    });
+                    last = at;
+                }
+                let expected = match (average, calls) {
+                    (Some(average), 0) => average * weight(last, now),
+                    (None, 0) => 0.0,
+                    (average, calls) => average.unwrap_or(0.03) * f64::from(calls + 1),
+                };
+                let cost = load.cost(&balance, now);
+                prop_assert_eq!(load.outstanding(), calls);
+                prop_assert!((cost - expected).abs() <= 0.001 * expected + 1e-9, "{cost} {expected}");
+            }
+        }
+    }
+}

@@ -200,3 +200,25 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #![proptest_config(histories())]
+
+    #[test]
+    fn each_key_has_a_textbook_bucket_of_its_own(
+        burst in 1_u32..6,
+        asks in prop::collection::vec((0_u64..200, 0_u8..12, 1_u32..3), 1..60),
+    ) {
+        let start = moment();
+        let keyed = Keyed::new(&limits(10, burst, 0), 400, start);
+        let quota = Quota { interval: 100, burst };
+        let mut books = std::collections::HashMap::new();
+        let mut now = 0;
+        for (gap, key, tokens) in asks {
+            now += gap;
+            let full = Textbook { level: 100 * u64::from(burst), at: 0 };
+            let expected = books.entry(key).or_insert(full).take(quota, tokens, now);
+            prop_assert_eq!(keyed.take(&key, tokens, start + ms(now)).is_ok(), expected);
+        }
+    }
+}

@@ -7,6 +7,7 @@ use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
 
 use super::*;
 use crate::TokioClock;
+use crate::clock::earlier;
 use crate::testing::{histories, moment};
 
 fn ms(count: u64) -> Duration {
@@ -252,6 +253,72 @@ proptest! {
                 tenths = if tenths >= 10 { tenths - 10 } else { tenths };
             }
             prop_assert_eq!(budget.balance(), tenths / 10);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(histories())]
+
+    /// What a schedule decides, worked out from the settings alone.
+    #[test]
+    fn decisions_follow_from_the_settings(
+        (attempts, base, more, total) in (1_u32..8, 1_u64..500, 0_u64..5_000, prop::option::of(1_u64..20_000)),
+        jitter in 0_usize..3,
+        results in prop::collection::vec((0_u8..6, 0_u64..3_000, 1_u64..4_000), 1..10),
+        deadline in prop::option::of(0_u64..20_000),
+        seed in any::<u64>(),
+    ) {
+        let jitter = [Jitter::None, Jitter::Full, Jitter::Decorrelated][jitter];
+        let (base, cap, wish_max) = (ms(base), ms(base + more), ms(2_000));
+        let config = Config {
+            attempts, base, cap, jitter, retry_after_max: wish_max,
+            total: total.map(ms), budget: None,
+        };
+        let limits = config.validate().unwrap();
+        let (start, rng) = (moment(), Rng::seeded(seed));
+        let end = earlier(total.map(|t| start + ms(t)), deadline.map(|d| start + ms(d)));
+        let mut schedule = Schedule::new(start);
+        let mut now = start;
+        for (number, (kind, took, wish)) in (1_u32..).zip(results) {
+            now += ms(took);
+            let again = match kind {
+                0 => Again::Never,
+                1 => Again::After(ms(wish)),
+                _ => Again::Maybe,
+            };
+            let wish = if kind == 1 { ms(wish) } else { ms(0) };
+            let decision = schedule.decide(&limits, again, now, deadline.map(|d| start + ms(d)), &rng);
+            let doubled = base.saturating_mul(1 << (number - 1)).min(cap);
+            let (low, high) = match jitter {
+                Jitter::None => (doubled, doubled),
+                Jitter::Full => (ms(0), doubled),
+                Jitter::Decorrelated => (base, cap),
+            };
+            let (low, high) = match kind {
+                1 => (wish + low.min(wish / 4), wish + high.min(wish / 4)),
+                _ => (low, high),
+            };
+            match decision {
+                Decision::Again { at, pause } => {
+                    prop_assert!(kind != 0 && number < attempts && wish <= wish_max);
+                    prop_assert!(low <= pause && pause <= high, "{low:?} {pause:?} {high:?}");
+                    prop_assert_eq!(at, now + pause);
+                    prop_assert!(end.is_none_or(|end| at < end));
+                    now = at;
+                }
+                Decision::Stop(why) => {
+                    let late = end.is_some_and(|end| now + high >= end);
+                    prop_assert!(match why {
+                        Stop::NotRetryable => kind == 0,
+                        Stop::AttemptsUsed => number >= attempts,
+                        Stop::RetryAfterTooLong => wish > wish_max,
+                        Stop::NoTime => late,
+                        Stop::NotRepeatable | Stop::BudgetEmpty => false,
+                    }, "{why:?}");
+                    break;
+                }
+            }
         }
     }
 }

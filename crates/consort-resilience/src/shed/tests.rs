@@ -1,6 +1,9 @@
 //! Claims about load shedding.
 
+use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
+
 use super::*;
+use crate::testing::histories;
 use crate::testing::moment;
 
 fn ms(count: u64) -> Duration {
@@ -83,4 +86,35 @@ fn bad_settings_are_named_with_their_range() {
         "`shed.interval` must not be shorter than `shed.target`"
     );
     assert_eq!(Config::default().validate(), Ok(Limits::default()));
+}
+
+proptest! {
+    #![proptest_config(histories())]
+
+    /// One that remembers every empty moment agrees, but for the eighth of an interval within
+    /// which such moments are not written down.
+    #[test]
+    fn overload_is_a_queue_that_was_never_empty_for_an_interval(
+        events in prop::collection::vec((0_u64..80, any::<bool>(), 0_usize..3), 1..60),
+    ) {
+        let start = moment();
+        let (target, interval) = (ms(20), ms(100));
+        let limits = Config { target, interval }.validate().unwrap();
+        let shed = Shed::new(&limits, start);
+        let (mut now, mut last_empty) = (start, start);
+        for (gap, is_empty, priority) in events {
+            now += ms(gap);
+            if is_empty {
+                shed.empty(now);
+                last_empty = now;
+            }
+            let (standing, seen) = (now - last_empty, shed.is_overloaded(now));
+            prop_assert!(!seen || standing > interval * 7 / 8, "{standing:?}");
+            prop_assert!(seen || standing <= interval, "{standing:?}");
+            let priority = [Priority::Low, Priority::Normal, Priority::High][priority];
+            let allowed = [[target, interval, interval], [ms(0), target, interval]];
+            let patience = allowed[usize::from(seen)][priority as usize];
+            prop_assert_eq!(shed.patience(priority, now), patience);
+        }
+    }
 }

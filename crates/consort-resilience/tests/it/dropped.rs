@@ -2,9 +2,10 @@
 //!
 //! Each call here is polled `n` times and dropped, for every `n` from none up to its end.
 
+mod random;
 mod shells;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use consort_resilience::breaker::State;
-use consort_resilience::pipeline::{Attempt, Call, Config, Env, Pipeline};
+use consort_resilience::pipeline::{Attempt, Call, Config, Env, Pipeline, Report};
 use consort_resilience::{
     Charge, Clock, Verdict, adaptive, breaker, bulkhead, hedge, rate, retry, shed,
 };
@@ -125,26 +126,29 @@ struct World {
     work: Work,
     /// Another caller, who came first.
     other: RefCell<Option<Running<'static>>>,
+    /// What the guards did to the last call that ended.
+    report: Cell<Option<Report>>,
 }
 
 fn world(clock: &Steps, config: Config) -> World {
     let env = Env { clock: Arc::new(clock.clone()), seed: 1, observer: None };
     let pipeline = Pipeline::with_env("callee", config.validate().unwrap(), env);
-    World { pipeline, work: Work::default(), other: RefCell::new(None) }
+    World { pipeline, work: Work::default(), other: RefCell::new(None), report: Cell::new(None) }
 }
 
 /// A call whose attempts take and return what `script` says; the last goes for all after it.
 fn call<'a>(
     world: &'a World,
     clock: &'a Steps,
-    script: &'static [(u64, Result<u32, &'static str>)],
+    script: &'a [(u64, Result<u32, &'static str>)],
 ) -> Running<'a> {
     Box::pin(async move {
         let work = |attempt: Attempt| {
             let at = (attempt.number as usize).min(script.len()) - 1;
             world.work.start(clock, ms(script[at].0), script[at].1)
         };
-        let _ = world.pipeline.run(Call::repeatable(), Verdict::of_result, work).await;
+        let outcome = world.pipeline.run(Call::repeatable(), Verdict::of_result, work).await;
+        world.report.set(Some(outcome.report));
     })
 }
 
