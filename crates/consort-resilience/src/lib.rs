@@ -52,3 +52,34 @@ pub use config::InvalidConfig;
 pub use error::Failure;
 pub use rng::Rng;
 pub use verdict::{Again, Charge, Verdict};
+
+/// The pages under `docs/resilience`, each on an item of its own so that a failure names its page.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../../../docs/resilience/adaptive.md")]
+    struct Adaptive;
+    #[doc = include_str!("../../../docs/resilience/breaker.md")]
+    struct Breaker;
+    #[doc = include_str!("../../../docs/resilience/bulkhead.md")]
+    struct Bulkhead;
+    #[doc = include_str!("../../../docs/resilience/chaos.md")]
+    struct Chaos;
+    #[doc = include_str!("../../../docs/resilience/coalesce.md")]
+    struct Coalesce;
+    #[doc = include_str!("../../../docs/resilience/endpoints.md")]
+    struct Endpoints;
+    #[doc = include_str!("../../../docs/resilience/fallback.md")]
+    struct Fallback;
+    #[doc = include_str!("../../../docs/resilience/hedge.md")]
+    struct Hedge;
+    #[doc = include_str!("../../../docs/resilience/pipeline.md")]
+    struct Pipeline;
+    #[doc = include_str!("../../../docs/resilience/rate.md")]
+    struct Rate;
+    #[doc = include_str!("../../../docs/resilience/retry.md")]
+    struct Retry;
+    #[doc = include_str!("../../../docs/resilience/shed.md")]
+    struct Shed;
+    #[doc = include_str!("../../../docs/resilience/timeout.md")]
+    struct Timeout;
+}

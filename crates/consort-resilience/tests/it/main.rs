@@ -7,6 +7,7 @@
 )]
 
 mod defects;
+mod docs;
 mod dropped;
 mod scenarios;
 mod sim;
