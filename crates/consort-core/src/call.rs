@@ -71,8 +71,8 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Call<T> {
                 Err(error) => State::Refused(error),
             },
             Mode::Ephemeral | Mode::Outside => {
-                let (cx, callee) = (cx.clone(), callee.clone());
-                let start = move |options| dispatch::typed(cx, callee, request, options);
+                let (host, cx, callee) = (run.host.clone(), cx.clone(), callee.clone());
+                let start = move |options| dispatch::typed(host, cx, callee, request, options);
                 State::Ready(Box::new(start), Options::default())
             }
         };
@@ -128,8 +128,8 @@ impl Call<Value> {
         let state = match &run.mode {
             Mode::Durable(steps) => State::Step(steps.issue(op(cx, &callee, request, true))),
             Mode::Ephemeral | Mode::Outside => {
-                let (cx, callee) = (cx.clone(), callee.clone());
-                let start = move |options| dispatch::json(cx, callee, request, options);
+                let (host, cx, callee) = (run.host.clone(), cx.clone(), callee.clone());
+                let start = move |options| dispatch::json(host, cx, callee, request, options);
                 State::Ready(Box::new(start), options)
             }
         };

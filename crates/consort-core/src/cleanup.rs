@@ -1,14 +1,14 @@
 //! The `cleanup` that a run is owed once it has ended: bounded in time, reported when it fails, and
 //! brought to its end even when nobody waits for it any more.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc, task::Poll};
 
-use futures_util::future::BoxFuture;
+use futures_util::{future::BoxFuture, poll};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     Context, Deadline, StepError,
+    cancel::Cancel,
     dispatch::{contain, until},
     events::Event,
     registry::{Entry, OpenRun},
@@ -75,17 +75,22 @@ impl Drop for Cleanup<'_> {
 fn afresh(cx: &Context) -> Context {
     let mut inner = (*cx.0).clone();
     inner.deadline = None;
-    inner.cancel = CancellationToken::new();
+    inner.cancel = Cancel::default();
     Context(Arc::new(inner))
 }
 
 /// The outcome of the run stands, whatever happens here.
 async fn finish(host: &Host, entry: &Entry, cx: &Context, work: &mut Work, limit: Instant) {
-    let why = match tokio::time::timeout_at(limit, contain(work)).await {
-        Ok(Ok(())) => None,
-        Ok(Err(error)) if error.causes().is_empty() => Some(error.to_string()),
-        Ok(Err(error)) => Some(format!("{error}: {}", error.causes().join(": "))),
-        Err(_) => Some(format!("took longer than {:?}", host.limits.cleanup)),
+    let mut work = pin!(contain(work));
+    let ended = match poll!(work.as_mut()) {
+        Poll::Ready(ended) => Some(ended),
+        Poll::Pending => tokio::time::timeout_at(limit, work).await.ok(),
+    };
+    let why = match ended {
+        Some(Ok(())) => None,
+        Some(Err(error)) if error.causes().is_empty() => Some(error.to_string()),
+        Some(Err(error)) => Some(format!("{error}: {}", error.causes().join(": "))),
+        None => Some(format!("took longer than {:?}", host.limits.cleanup)),
     };
     cx.0.cancel.cancel();
     if let (Some(why), Some(run)) = (why, cx.run_id().cloned()) {

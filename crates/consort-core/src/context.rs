@@ -12,6 +12,7 @@ use crate::{
     Name, Question, Request, RequestId, RunId, Signal, Spend, StepError, TenantId, Timestamp,
     TraceId,
     call::{Call, Options},
+    cancel::Cancel,
     run::{Mode, Run},
     steps::Op,
 };
@@ -25,12 +26,13 @@ pub(crate) struct Inner {
     pub(crate) tenant: TenantId,
     pub(crate) request: Option<RequestId>,
     pub(crate) trace: Option<TraceId>,
-    pub(crate) metadata: Arc<BTreeMap<String, Value>>,
+    /// `None` stands for an empty map.
+    pub(crate) metadata: Option<Arc<BTreeMap<String, Value>>>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) deadline: Option<Deadline>,
     pub(crate) budget: Option<Budget>,
     pub(crate) idempotency_key: Option<IdempotencyKey>,
-    pub(crate) cancel: CancellationToken,
+    pub(crate) cancel: Cancel,
     pub(crate) run: Option<Arc<Run>>,
 }
 
@@ -41,12 +43,12 @@ impl Context {
             tenant,
             request: None,
             trace: None,
-            metadata: Arc::default(),
+            metadata: None,
             timeout: None,
             deadline: None,
             budget: None,
             idempotency_key: None,
-            cancel: CancellationToken::new(),
+            cancel: Cancel::default(),
             run: None,
         }))
     }
@@ -91,14 +93,14 @@ impl Context {
     #[must_use]
     pub fn metadata(self, key: impl Into<String>, value: Value) -> Self {
         self.with(|inner| {
-            Arc::make_mut(&mut inner.metadata).insert(key.into(), value);
+            Arc::make_mut(inner.metadata.get_or_insert_default()).insert(key.into(), value);
         })
     }
 
     /// Ends the call when `token` is cancelled.
     #[must_use]
     pub fn cancel_with(self, token: &CancellationToken) -> Self {
-        self.with(|inner| inner.cancel = token.child_token())
+        self.with(|inner| inner.cancel = token.child_token().into())
     }
 
     /// Whose work it is.
@@ -118,7 +120,8 @@ impl Context {
 
     /// Key-value pairs of the caller and everyone above.
     pub fn all_metadata(&self) -> &BTreeMap<String, Value> {
-        &self.0.metadata
+        static NONE: BTreeMap<String, Value> = BTreeMap::new();
+        self.0.metadata.as_deref().unwrap_or(&NONE)
     }
 
     /// When the run must have answered.
@@ -128,7 +131,7 @@ impl Context {
 
     /// Cancelled when the run shall end early. Only ephemeral orchestrators may await it.
     pub fn cancellation(&self) -> &CancellationToken {
-        &self.0.cancel
+        self.0.cancel.token()
     }
 
     /// The run, once there is one.
@@ -349,7 +352,7 @@ pub struct StepContext {
     pub(crate) key: String,
     pub(crate) attempt: u32,
     pub(crate) deadline: Option<Deadline>,
-    pub(crate) cancel: CancellationToken,
+    pub(crate) cancel: Cancel,
     pub(crate) host: Arc<crate::run::Host>,
     pub(crate) spend: Arc<std::sync::Mutex<Spend>>,
 }
@@ -382,7 +385,7 @@ impl StepContext {
 
     /// Cancelled when the answer is no longer wanted.
     pub fn cancellation(&self) -> &CancellationToken {
-        &self.cancel
+        self.cancel.token()
     }
 
     /// Records what the attempt really cost, besides the call itself. Adds up.

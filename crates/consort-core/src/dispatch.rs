@@ -20,18 +20,18 @@ use crate::{
     machine::panicked,
     orchestrator::{decode, encode},
     registry::{Callee, Entry, Leaf, OpenRun},
-    run::Host,
+    run::{Host, Run},
 };
 
 /// Calls `callee` with a typed request; JSON is used only where the callee needs it.
 pub(crate) fn typed<R: Request>(
+    host: Arc<Host>,
     cx: Context,
     callee: Name,
     request: R,
     options: Options,
 ) -> BoxFuture<'static, StepResult<R::Response>> {
     Box::pin(async move {
-        let host = cx.attached()?.host.clone();
         let resolved = host.registry.load().resolve(&callee)?;
         match resolved {
             Callee::Orchestrator(entry)
@@ -60,13 +60,13 @@ pub(crate) fn typed<R: Request>(
 
 /// Calls `callee` with JSON after checking it against the schema.
 pub(crate) fn json(
+    host: Arc<Host>,
     cx: Context,
     callee: Name,
     request: Value,
     options: Options,
 ) -> BoxFuture<'static, StepResult<Value>> {
     Box::pin(async move {
-        let host = cx.attached()?.host.clone();
         let resolved = host.registry.load().resolve(&callee)?;
         resolved.schemas().check(&request).map_err(|error| error.within(&callee))?;
         resolved_json(&host, &cx, resolved, request, options).await
@@ -220,7 +220,10 @@ async fn bare_step(
     request: Value,
     options: Options,
 ) -> StepResult<Value> {
-    let run = cx.attached()?;
+    let run = match &cx.0.run {
+        Some(run) => run.clone(),
+        None => Run::outside(host, None, None),
+    };
     let share = match run.id {
         Some(_) => Share { ledger: run.ledger.clone(), _ticket: None },
         None if host.closing.is_cancelled() => {

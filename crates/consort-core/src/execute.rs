@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use crate::{
     Category, Deadline, RunId, Spend, Status, StepContext, StepError, StepResult, TenantId,
     admission::Ledger,
+    cancel::Cancel,
     dispatch::contain,
     events::Event,
     guard::{Fired, StepCall},
@@ -31,7 +31,7 @@ pub(crate) struct Step {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) deadline: Option<Deadline>,
     pub(crate) timeout: Option<std::time::Duration>,
-    pub(crate) cancel: CancellationToken,
+    pub(crate) cancel: Cancel,
 }
 
 /// How it went.
@@ -134,7 +134,7 @@ fn attempt<'a>(
             key: step.key.clone(),
             attempt: number,
             deadline: step.deadline,
-            cancel: step.cancel.child_token(),
+            cancel: step.cancel.child(),
             host: step.host.clone(),
             spend,
         };

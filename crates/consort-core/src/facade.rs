@@ -5,10 +5,7 @@ mod runs;
 
 use std::{
     any::TypeId,
-    sync::{
-        Arc, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
@@ -28,7 +25,7 @@ use crate::{
     events::EventStream,
     guard::GuardInfo,
     registry::{Entry, Leaf, Open, Registry, Schemas},
-    run::{Host, Mode, Run},
+    run::{Host, Run},
 };
 
 /// One handle to a running engine; cheap to clone.
@@ -116,7 +113,9 @@ impl Facade {
             // Found again under the lock; asked here so that nothing is started in vain.
             return Err(conflict(&descriptor));
         }
-        let context = self.detached_context(Some(descriptor.layer), Some(&descriptor.name));
+        let mut context = Context::default();
+        Arc::make_mut(&mut context.0).run =
+            Some(Run::outside(&self.0, Some(descriptor.layer), Some(&descriptor.name)));
         let tasks = TaskScope::new(descriptor.name.as_str(), self.0.events.clone(), Some(context));
         Ok(Arc::new(Entry {
             descriptor,
@@ -304,7 +303,7 @@ impl Facade {
     /// Dropping the future cancels an ephemeral run and detaches from a durable one.
     pub async fn orchestrate(&self, name: &str, cx: Context, request: Value) -> StepResult<Value> {
         let name = parse_name(name)?;
-        dispatch::json(self.attach(cx), name, request, Options::default()).await
+        dispatch::json(self.host_of(&cx), cx, name, request, Options::default()).await
     }
 
     /// Calls whoever answers a typed request. No JSON between a Rust caller and an ephemeral
@@ -319,7 +318,7 @@ impl Facade {
     /// Dropping the future cancels an ephemeral run and detaches from a durable one.
     pub async fn call<R: Request>(&self, cx: Context, request: R) -> StepResult<R::Response> {
         let name = parse_name(R::CALLEE)?;
-        dispatch::typed(self.attach(cx), name, request, Options::default()).await
+        dispatch::typed(self.host_of(&cx), cx, name, request, Options::default()).await
     }
 
     /// Starts a durable run and returns without waiting for its end.
@@ -357,27 +356,13 @@ impl Facade {
             return cx;
         }
         let mut inner = Arc::unwrap_or_clone(cx.0);
-        inner.run = self.detached_context(None, None).0.run.clone();
+        inner.run = Some(Run::outside(&self.0, None, None));
         Context(Arc::new(inner))
     }
 
-    fn detached_context(&self, origin: Option<Layer>, callee: Option<&Name>) -> Context {
-        let mut inner = Arc::unwrap_or_clone(Context::default().0);
-        inner.run = Some(Arc::new(Run {
-            host: self.0.clone(),
-            id: None,
-            callee: callee.cloned(),
-            parent: None,
-            depth: 0,
-            origin,
-            ledger: crate::admission::Ledger::root(crate::Budget::UNLIMITED, crate::Spend::ZERO),
-            mode: Mode::Outside,
-            losses: std::sync::Mutex::default(),
-            sequence: AtomicU32::new(0),
-            spent: std::sync::Mutex::default(),
-            recorded: false,
-        }));
-        Context(Arc::new(inner))
+    /// Who carries out a call from `cx`: the engine of its run, which may be another one.
+    fn host_of(&self, cx: &Context) -> Arc<Host> {
+        cx.0.run.as_ref().map_or(&self.0, |run| &run.host).clone()
     }
 
     // ===== lifecycle =====

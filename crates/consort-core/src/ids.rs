@@ -167,6 +167,13 @@ impl RunId {
     }
 }
 
+impl RequestId {
+    /// The name of a request whose caller gave it none: that of its root run, 26 characters.
+    pub(crate) fn of_root(run: &RunId) -> Self {
+        Self(run.0.clone())
+    }
+}
+
 /// A W3C trace id: 32 lower-case hex digits, never all zero.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TraceId(u128);

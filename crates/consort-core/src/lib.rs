@@ -3,6 +3,7 @@
 mod admission;
 mod blob;
 mod call;
+mod cancel;
 mod category;
 mod cleanup;
 mod component;

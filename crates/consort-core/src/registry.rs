@@ -120,6 +120,8 @@ fn shorten(mut message: String) -> String {
 pub(crate) struct Open {
     runs: AtomicUsize,
     closed: AtomicBool,
+    /// How many wait for `none_left`; telling nobody costs a lock.
+    waiting: AtomicUsize,
     none_left: Notify,
 }
 
@@ -145,8 +147,10 @@ impl OpenRun {
 
 impl Drop for OpenRun {
     fn drop(&mut self) {
-        if self.0.open.runs.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.0.open.none_left.notify_waiters();
+        let open = &self.0.open;
+        if open.runs.fetch_sub(1, Ordering::SeqCst) == 1 && open.waiting.load(Ordering::SeqCst) > 0
+        {
+            open.none_left.notify_waiters();
         }
     }
 }
@@ -158,6 +162,9 @@ impl Open {
 
     /// Resolves when no run is open.
     pub(crate) async fn drained(&self) {
+        // Counted before it looks, so that the last run to end sees it.
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        let _waits = Waits(&self.waiting);
         loop {
             let left = self.none_left.notified();
             if self.runs.load(Ordering::SeqCst) == 0 {
@@ -165,6 +172,14 @@ impl Open {
             }
             left.await;
         }
+    }
+}
+
+struct Waits<'a>(&'a AtomicUsize);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -156,6 +156,28 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    /// Stands for a caller that is no run itself.
+    pub(crate) fn outside(
+        host: &Arc<Host>,
+        origin: Option<Layer>,
+        callee: Option<&Name>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            host: host.clone(),
+            id: None,
+            callee: callee.cloned(),
+            parent: None,
+            depth: 0,
+            origin,
+            ledger: Ledger::root(crate::Budget::UNLIMITED, Spend::ZERO),
+            mode: Mode::Outside,
+            losses: Mutex::default(),
+            sequence: AtomicU32::new(0),
+            spent: Mutex::default(),
+            recorded: false,
+        })
+    }
+
     pub(crate) fn lose(&self, losses: impl IntoIterator<Item = Loss>) {
         let mut all = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
         for loss in losses {

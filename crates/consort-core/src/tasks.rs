@@ -92,7 +92,7 @@ impl TaskScope {
     pub fn context(&self, tenant: TenantId) -> Option<Context> {
         let mut inner = (*self.0.context.as_ref()?.0).clone();
         inner.tenant = tenant;
-        inner.cancel = self.0.stop.child_token();
+        inner.cancel = self.0.stop.child_token().into();
         Some(Context(Arc::new(inner)))
     }
 

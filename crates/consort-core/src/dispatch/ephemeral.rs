@@ -2,9 +2,12 @@
 
 use std::{
     future::Future,
+    pin::pin,
     sync::{Arc, Mutex, atomic::AtomicU32},
+    task::Poll,
 };
 
+use futures_util::poll;
 use tokio::time::Instant;
 
 use super::{announce, check, contain, deadline, share, until};
@@ -69,14 +72,14 @@ fn child_context(
     };
     Context(Arc::new(Inner {
         tenant: cx.0.tenant.clone(),
-        request: cx.0.request.clone().or_else(|| RequestId::new(id.as_str()).ok()),
+        request: Some(cx.0.request.clone().unwrap_or_else(|| RequestId::of_root(&id))),
         trace: Some(cx.0.trace.unwrap_or_else(|| TraceId::from_random(host.random.wide()))),
         metadata: cx.0.metadata.clone(),
         timeout: None,
         deadline: deadline(host, cx, options),
         budget: None,
         idempotency_key: None,
-        cancel: cx.0.cancel.child_token(),
+        cancel: cx.0.cancel.child(),
         run: Some(Arc::new(run)),
     }))
 }
@@ -123,13 +126,21 @@ impl Visit<'_> {
     ) -> Result<T, StepError> {
         let ended = |category, message: &str| StepError::new(category, message);
         let late = || ended(Category::Timeout, "the deadline has passed");
-        tokio::select! {
-            biased;
-            result = work => result.map_err(|error| {
+        let given = |result: Result<T, StepError>| {
+            result.map_err(|error| {
                 // A step may notice the same deadline first; for its run it is a time-out.
                 let cut_short = error.category() == Category::DeadlineExceeded;
                 if cut_short && self.is_late() { late().caused_by(error) } else { error }
-            }),
+            })
+        };
+        let mut work = pin!(work);
+        // What is done at once needs neither timer nor listener.
+        if let Poll::Ready(result) = poll!(work.as_mut()) {
+            return given(result);
+        }
+        tokio::select! {
+            biased;
+            result = work => given(result),
             () = until(self.cx.deadline()) => Err(late()),
             () = self.cx.0.cancel.cancelled() => Err(ended(Category::Cancelled, "was cancelled")),
             () = self.entry.evict.cancelled() => Err(if self.host.closing.is_cancelled() {

@@ -21,13 +21,13 @@ use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
 };
-use tokio_util::sync::CancellationToken;
 
 use super::{Mail, start::Fresh, tree::Tree};
 use crate::{
     Category, Context, Deadline, EventName, Hash, Name, RunId, Sent, Spend, StepError, StepResult,
     Timestamp,
     admission::Ledger,
+    cancel::Cancel,
     context::Inner,
     dispatch::until,
     events::Event,
@@ -110,7 +110,7 @@ enum Doing {
     /// A child is about to run, or to be found running.
     Child,
     /// A capability or an ephemeral orchestrator, which listens to this token.
-    Call(CancellationToken),
+    Call(Cancel),
 }
 
 /// Records a new run and starts its driver; `batch` has the record. Returns once it is on disk.
@@ -190,12 +190,12 @@ pub(super) fn context(
         tenant: started.tenant.clone(),
         request: Some(started.request_id.clone()),
         trace: Some(started.trace),
-        metadata: Arc::new(started.metadata.clone()),
+        metadata: (!started.metadata.is_empty()).then(|| Arc::new(started.metadata.clone())),
         timeout: None,
         deadline: started.deadline.map(|utc| Deadline::at_utc(utc, &*host.clock)),
         budget: None,
         idempotency_key: None,
-        cancel: CancellationToken::new(),
+        cancel: Cancel::default(),
         run: Some(Arc::new(run)),
     }))
 }

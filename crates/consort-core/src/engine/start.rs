@@ -158,7 +158,7 @@ pub(crate) async fn start_root_as(
         depth: caller.map_or(0, |run| if run.id.is_some() { run.depth + 1 } else { 0 }),
         deadline: deadline(host, cx, options).map(|deadline| deadline.utc),
         budget,
-        metadata: (*cx.0.metadata).clone(),
+        metadata: cx.all_metadata().clone(),
         caused_by: cx.run_id().cloned(),
         idempotency_key: key.clone(),
         forked_from: None,

@@ -210,7 +210,7 @@ impl Facade {
         inner.deadline = start.deadline.map(|utc| crate::Deadline::at_utc(utc, clock));
         inner.budget = start.budget;
         inner.idempotency_key = start.idempotency_key;
-        inner.metadata = Arc::new(start.metadata);
+        inner.metadata = Some(Arc::new(start.metadata));
         let (options, id) = (Options::default(), start.id);
         let (host, request) = (self.host(), start.request);
         let taken = batch.clone();

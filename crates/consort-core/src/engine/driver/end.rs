@@ -8,11 +8,11 @@ use std::{
 
 use futures_util::{FutureExt, StreamExt};
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
 
 use super::{Doing, Driver, Halt};
 use crate::{
     Category, RunId, Status, StepError, StepResult,
+    cancel::Cancel,
     cleanup::Cleanup,
     engine::{cancel_later, start::tell_parent, suspended},
     events::Event,
@@ -129,7 +129,7 @@ impl Driver {
 
     fn clean_up(&self) -> impl Future<Output = ()> + Send + use<> {
         // The run takes no more steps: what `cleanup` calls, it calls directly.
-        let (cx, _) = self.direct(&CancellationToken::new(), false);
+        let (cx, _) = self.direct(&Cancel::default(), false);
         let (host, entry) = (self.host.clone(), self.entry.clone());
         let open = self.open.again();
         async move {

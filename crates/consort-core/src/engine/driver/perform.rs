@@ -6,13 +6,13 @@ use std::{
 };
 
 use serde_json::Value;
-use tokio_util::sync::CancellationToken;
 
 use super::{Doing, Driver, Halt, evicted, late};
 use crate::{
     Category, Context, Deadline, Durability, Effect, EventName, Outcome, Spend, StepContext,
     StepError, StepResult, TenantId, Timestamp,
     call::Options,
+    cancel::Cancel,
     dispatch,
     engine::start::{Birth, Child, start_child},
     execute::{self, Done, Step},
@@ -203,7 +203,7 @@ impl Driver {
             return;
         }
         let Op::Call { request, .. } = &command.op else { return };
-        let cancel = CancellationToken::new();
+        let cancel = Cancel::default();
         let step = Step {
             host: self.host.clone(),
             leaf,
@@ -276,7 +276,7 @@ impl Driver {
     ) {
         let Op::Call { request, .. } = &command.op else { return };
         let (host, request) = (self.host.clone(), request.clone());
-        let cancel = CancellationToken::new();
+        let cancel = Cancel::default();
         let (cx, run) = self.direct(&cancel, true);
         self.running.insert(command.position, Doing::Call(cancel));
         self.performing.push(Box::pin(async move {
@@ -292,7 +292,7 @@ impl Driver {
     }
 
     /// This run as one that calls directly. `recorded` says whether a step of it records the cost.
-    pub(super) fn direct(&self, cancel: &CancellationToken, recorded: bool) -> (Context, Arc<Run>) {
+    pub(super) fn direct(&self, cancel: &Cancel, recorded: bool) -> (Context, Arc<Run>) {
         let run = Arc::new(Run {
             host: self.host.clone(),
             id: Some(self.id().clone()),
@@ -371,7 +371,7 @@ impl Driver {
                 key: self.key(position),
                 attempt: 1,
                 deadline: self.cx.deadline(),
-                cancel: CancellationToken::new(),
+                cancel: Cancel::default(),
                 host: self.host.clone(),
                 spend: Arc::default(),
             };
