@@ -72,7 +72,14 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Call<T> {
             },
             Mode::Ephemeral | Mode::Outside => {
                 let (host, cx, callee) = (run.host.clone(), cx.clone(), callee.clone());
-                let start = move |options| dispatch::typed(host, cx, callee, request, options);
+                let start = move |options| -> BoxFuture<'static, StepResult<T>> {
+                    // A statement of its own: the snapshot must not be held while the call runs.
+                    let found = host.registry.load().resolve(&callee);
+                    match found {
+                        Ok(callee) => dispatch::typed(host, cx, callee, request, options),
+                        Err(error) => Box::pin(std::future::ready(Err(error))),
+                    }
+                };
                 State::Ready(Box::new(start), Options::default())
             }
         };

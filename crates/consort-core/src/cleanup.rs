@@ -36,14 +36,15 @@ impl<'a> Cleanup<'a> {
         cx: &Context,
         open: Option<OpenRun>,
     ) -> Self {
-        let late = cx.deadline().is_some_and(|deadline| deadline.left().is_zero());
+        let now = Instant::now();
+        let late = cx.deadline().is_some_and(|deadline| deadline.at <= now);
         if late {
             // Whoever still works for the run must know that it is over.
             cx.0.cancel.cancel();
         }
         let cx = if cx.0.cancel.is_cancelled() { afresh(cx) } else { cx.clone() };
         let work = entry.twin.clone().cleanup(cx.clone());
-        let limit = Instant::now() + host.limits.cleanup;
+        let limit = now + host.limits.cleanup;
         Self { host, entry, cx, work: Some(work), limit, open }
     }
 

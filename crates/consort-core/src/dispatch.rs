@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::{
     Category, Context, Deadline, Durability, Name, Request, RequestId, RunId, StepError,
     StepResult,
-    admission::{Ledger, Ticket},
+    admission::{Ledger, Moment, Ticket},
     call::Options,
     engine,
     events::Event,
@@ -27,13 +27,12 @@ use crate::{
 pub(crate) fn typed<R: Request>(
     host: Arc<Host>,
     cx: Context,
-    callee: Name,
+    callee: Callee,
     request: R,
     options: Options,
 ) -> BoxFuture<'static, StepResult<R::Response>> {
     Box::pin(async move {
-        let resolved = host.registry.load().resolve(&callee)?;
-        match resolved {
+        match callee {
             Callee::Orchestrator(entry)
                 if entry.request_type == TypeId::of::<R>()
                     && entry.descriptor.durability == Durability::Ephemeral =>
@@ -49,7 +48,8 @@ pub(crate) fn typed<R: Request>(
                 let known = resolved.request_type() == TypeId::of::<R>();
                 let request = encode(&request)?;
                 if !known {
-                    resolved.schemas().check(&request).map_err(|error| error.within(&callee))?;
+                    let named = |error: StepError| error.within(resolved.name());
+                    resolved.schemas().check(&request).map_err(named)?;
                 }
                 let outcome = resolved_json(&host, &cx, resolved, request, options).await?;
                 outcome.try_map(decode)
@@ -147,7 +147,12 @@ pub(crate) fn check(host: &Host, cx: &Context, entry: &Arc<Entry>) -> Result<Ope
 
 /// The deadline of a call made from `cx`: the earliest of what is inherited and asked for.
 pub(crate) fn deadline(host: &Host, cx: &Context, options: Options) -> Option<Deadline> {
-    let within = |limit| Deadline::within(limit, &*host.clock);
+    deadline_from(host.moment(), cx, options)
+}
+
+/// The same for a call that was made at `now`.
+fn deadline_from(now: Moment, cx: &Context, options: Options) -> Option<Deadline> {
+    let within = |limit| Deadline::from(now.at, now.utc, limit);
     let asked = Deadline::earlier(options.timeout.map(within), cx.0.timeout.map(within));
     Deadline::earlier(cx.0.deadline, asked)
 }
@@ -165,11 +170,16 @@ struct Share {
     _ticket: Option<Ticket>,
 }
 
-async fn share(host: &Host, cx: &Context, options: Options) -> Result<Share, StepError> {
+async fn share(
+    host: &Host,
+    cx: &Context,
+    options: Options,
+    now: Moment,
+) -> Result<Share, StepError> {
     let budget = asked_budget(cx, options);
     match cx.0.run.as_ref().filter(|run| run.id.is_some()) {
         None => {
-            let ticket = host.admit(cx.tenant(), budget).await?;
+            let ticket = host.admit(cx.tenant(), budget, now).await?;
             Ok(Share { ledger: ticket.ledger.clone(), _ticket: Some(ticket) })
         }
         Some(run) => {
@@ -231,7 +241,7 @@ async fn bare_step(
             let refused = StepError::new(Category::ShuttingDown, message);
             return Err(refused.within(&leaf.descriptor.name).during("admit"));
         }
-        None => share(host, cx, Options { budget: None, ..options }).await?,
+        None => share(host, cx, Options { budget: None, ..options }, host.moment()).await?,
     };
     let key = run.next_key();
     let id = run.id.clone().unwrap_or_else(|| host.new_run_id());

@@ -1,6 +1,13 @@
 //! One typed event per fact. It writes the log line and goes to whoever listens.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use serde::Serialize;
 use tokio::sync::broadcast;
@@ -153,16 +160,20 @@ pub enum Event {
 
 /// Where events go.
 #[derive(Clone, Debug)]
-pub(crate) struct Events(broadcast::Sender<Arc<Event>>);
+pub(crate) struct Events {
+    send: broadcast::Sender<Arc<Event>>,
+    /// Counted here as well: the channel takes a lock to say how many there are.
+    streams: Arc<AtomicUsize>,
+}
 
 impl Events {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self(broadcast::Sender::new(capacity))
+        Self { send: broadcast::Sender::new(capacity), streams: Arc::default() }
     }
 
     /// `make` is not called when nobody would see the event.
     pub(crate) fn emit(&self, make: impl FnOnce() -> Event) {
-        let heard = self.0.receiver_count() > 0;
+        let heard = self.streams.load(Ordering::Relaxed) > 0;
         if !heard && !tracing::enabled!(target: "consort", tracing::Level::WARN) {
             return;
         }
@@ -170,12 +181,13 @@ impl Events {
         event.log();
         if heard {
             // No receiver left by now: nobody to tell.
-            let _ = self.0.send(Arc::new(event));
+            let _ = self.send.send(Arc::new(event));
         }
     }
 
     pub(crate) fn subscribe(&self) -> EventStream {
-        EventStream(self.0.subscribe())
+        self.streams.fetch_add(1, Ordering::Relaxed);
+        EventStream { receive: self.send.subscribe(), streams: self.streams.clone() }
     }
 }
 
@@ -239,7 +251,16 @@ pub enum Heard {
 /// A reader of events. A slow one loses the oldest and is told how many; it never holds anybody
 /// up.
 #[derive(Debug)]
-pub struct EventStream(broadcast::Receiver<Arc<Event>>);
+pub struct EventStream {
+    receive: broadcast::Receiver<Arc<Event>>,
+    streams: Arc<AtomicUsize>,
+}
+
+impl Drop for EventStream {
+    fn drop(&mut self) {
+        self.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl EventStream {
     /// The next event, or `None` once the facade is gone.
@@ -248,7 +269,7 @@ impl EventStream {
     ///
     /// Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Heard> {
-        match self.0.recv().await {
+        match self.receive.recv().await {
             Ok(event) => Some(Heard::Event(event)),
             Err(broadcast::error::RecvError::Lagged(lost)) => Some(Heard::Lost(lost)),
             Err(broadcast::error::RecvError::Closed) => None,
@@ -257,7 +278,7 @@ impl EventStream {
 
     /// The next event if there is one already.
     pub fn try_next(&mut self) -> Option<Heard> {
-        match self.0.try_recv() {
+        match self.receive.try_recv() {
             Ok(event) => Some(Heard::Event(event)),
             Err(broadcast::error::TryRecvError::Lagged(lost)) => Some(Heard::Lost(lost)),
             Err(_) => None,

@@ -317,8 +317,13 @@ impl Facade {
     ///
     /// Dropping the future cancels an ephemeral run and detaches from a durable one.
     pub async fn call<R: Request>(&self, cx: Context, request: R) -> StepResult<R::Response> {
-        let name = parse_name(R::CALLEE)?;
-        dispatch::typed(self.host_of(&cx), cx, name, request, Options::default()).await
+        let host = self.host_of(&cx);
+        let found = host.registry.load().find(R::CALLEE);
+        let callee = match found {
+            Some(callee) => callee,
+            None => host.registry.load().resolve(&parse_name(R::CALLEE)?)?,
+        };
+        dispatch::typed(host, cx, callee, request, Options::default()).await
     }
 
     /// Starts a durable run and returns without waiting for its end.

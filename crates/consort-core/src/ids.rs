@@ -132,6 +132,13 @@ id!(
     |t| t.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':' | b'/'))
 );
 
+// Equal names are equal texts, and hash alike: both derive it from the text alone.
+impl std::borrow::Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl Default for TenantId {
     /// The tenant of a single-user installation.
     fn default() -> Self {

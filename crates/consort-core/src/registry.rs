@@ -205,6 +205,13 @@ impl Callee {
         }
     }
 
+    pub(crate) fn name(&self) -> &Name {
+        match self {
+            Self::Orchestrator(entry) => &entry.descriptor.name,
+            Self::Capability(leaf) => &leaf.descriptor.name,
+        }
+    }
+
     /// The Rust type that it takes.
     pub(crate) fn request_type(&self) -> TypeId {
         match self {
@@ -217,13 +224,15 @@ impl Callee {
 impl Registry {
     /// The highest version of an orchestrator, or a capability.
     pub(crate) fn resolve(&self, name: &Name) -> Result<Callee, StepError> {
-        if let Some(entry) = self.newest(name) {
-            return Ok(Callee::Orchestrator(entry.clone()));
+        self.find(name.as_str()).ok_or_else(|| self.not_found(name, true))
+    }
+
+    /// Like [`resolve`](Self::resolve) for a text that may be no name.
+    pub(crate) fn find(&self, name: &str) -> Option<Callee> {
+        if let Some(versions) = self.orchestrators.get(name) {
+            return versions.values().next_back().cloned().map(Callee::Orchestrator);
         }
-        match self.capabilities.get(name) {
-            Some(leaf) => Ok(Callee::Capability(leaf.clone())),
-            None => Err(self.not_found(name, true)),
-        }
+        self.capabilities.get(name).cloned().map(Callee::Capability)
     }
 
     /// True when `name` answers requests of this very type.

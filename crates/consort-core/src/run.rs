@@ -64,7 +64,11 @@ impl Host {
     }
 
     pub(crate) fn new_run_id(&self) -> RunId {
-        RunId::root(self.clock.utc().0, self.random.wide())
+        self.run_id_at(self.clock.utc())
+    }
+
+    pub(crate) fn run_id_at(&self, now: Timestamp) -> RunId {
+        RunId::root(now.0, self.random.wide())
     }
 
     pub(crate) async fn read(&self, hash: Hash) -> Result<Arc<[u8]>, StepError> {
@@ -83,8 +87,8 @@ impl Host {
         &self,
         tenant: &TenantId,
         budget: Option<crate::Budget>,
+        now: Moment,
     ) -> Result<Ticket, StepError> {
-        let now = self.moment();
         if let Some(since) = self.admission.unloaded(tenant, now.utc) {
             let spent = self.journal.spent(tenant, since).await?;
             self.admission.load(tenant, now, spent);

@@ -95,8 +95,13 @@ pub struct Deadline {
 impl Deadline {
     /// `duration` from now.
     pub fn within(duration: Duration, clock: &dyn Clock) -> Self {
+        Self::from(Instant::now(), clock.utc(), duration)
+    }
+
+    /// `duration` from a moment that was looked up before.
+    pub(crate) fn from(at: Instant, utc: Timestamp, duration: Duration) -> Self {
         let far = Duration::from_secs(60 * 60 * 24 * 365 * 30);
-        Self { at: Instant::now() + duration.min(far), utc: clock.utc().after(duration) }
+        Self { at: at + duration.min(far), utc: utc.after(duration) }
     }
 
     /// At the wall time `utc`, which may have passed.

@@ -10,10 +10,10 @@ use std::{
 use futures_util::poll;
 use tokio::time::Instant;
 
-use super::{announce, check, contain, deadline, share, until};
+use super::{announce, check, contain, deadline_from, share, until};
 use crate::{
     Category, Context, Outcome, RequestId, Status, StepError, StepResult, TraceId,
-    admission::Ledger,
+    admission::{Ledger, Moment},
     call::Options,
     cleanup::Cleanup,
     context::Inner,
@@ -37,9 +37,11 @@ pub(super) async fn run(
         return Err(named(StepError::new(Category::InvalidRequest, message)));
     }
     let open = check(host, cx, entry)?;
-    let share = share(host, cx, options).await.map_err(named)?;
-    let child = child_context(host, cx, entry, &share.ledger, options);
-    let began = Instant::now();
+    // Looked up once: clocks are a good part of what a short call costs.
+    let now = host.moment();
+    let share = share(host, cx, options, now).await.map_err(named)?;
+    let child = child_context(host, cx, entry, &share.ledger, options, now);
+    let began = now.at;
     let (open, stage) = (Some(open), Stage::Asked);
     let mut visit = Visit { host, entry, caller: cx, cx: &child, open, began, stage };
     let result = visit.work(request).await;
@@ -52,9 +54,10 @@ fn child_context(
     entry: &Arc<Entry>,
     ledger: &Arc<Ledger>,
     options: Options,
+    now: Moment,
 ) -> Context {
     let caller = cx.0.run.as_ref();
-    let id = host.new_run_id();
+    let id = host.run_id_at(now.utc);
     let inside = caller.is_some_and(|run| run.id.is_some());
     let run = Run {
         host: host.clone(),
@@ -76,7 +79,7 @@ fn child_context(
         trace: Some(cx.0.trace.unwrap_or_else(|| TraceId::from_random(host.random.wide()))),
         metadata: cx.0.metadata.clone(),
         timeout: None,
-        deadline: deadline(host, cx, options),
+        deadline: deadline_from(now, cx, options),
         budget: None,
         idempotency_key: None,
         cancel: cx.0.cancel.child(),

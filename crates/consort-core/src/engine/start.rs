@@ -140,7 +140,7 @@ pub(crate) async fn start_root_as(
         return attach(host, &earlier).await;
     }
     let budget = asked_budget(cx, options);
-    let ticket = host.admit(cx.tenant(), budget).await.map_err(named)?;
+    let ticket = host.admit(cx.tenant(), budget, host.moment()).await.map_err(named)?;
     let caller = cx.0.run.as_ref();
     let started = RunStarted {
         orchestrator: name.clone(),
@@ -366,7 +366,7 @@ pub(crate) async fn fork(
     let source = past.started.id.clone();
     let id = host.new_run_id();
     let now = host.clock.utc();
-    let ticket = host.admit(&past.started.tenant, past.started.budget).await?;
+    let ticket = host.admit(&past.started.tenant, past.started.budget, host.moment()).await?;
     let lasted = past.started.deadline.map(|deadline| deadline.since(past.started.at));
     let started = RunStarted {
         id: id.clone(),

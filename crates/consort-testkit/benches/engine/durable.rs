@@ -8,15 +8,15 @@ use futures_util::future::join_all;
 use tokio::runtime::Runtime;
 
 use crate::{
-    bare::Bare,
+    bare::{Bare, Writes},
     sample::{Series, facade},
     table::{Table, median, thousands, timed},
 };
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 7;
 const IN_FLIGHT: u64 = 64;
 /// Steps of one run when runs are alone, and when they are many.
-const ALONE: u64 = 4_000;
+const ALONE: u64 = 2_000;
 const EACH: u64 = 600;
 
 /// Measures everything in turns and adds the rows.
@@ -28,7 +28,10 @@ pub(crate) fn measure(table: &mut Table) {
         .enable_all()
         .build()
         .expect("a runtime");
-    let bare = Arc::new(Bare::open(&home.path().join("bare.db")).expect("SQLite"));
+    let bare =
+        [("bare.db", Writes::Rows), ("sums.db", Writes::RowsAndSums)].map(|(name, writes)| {
+            Arc::new(Bare::open(&home.path().join(name), writes).expect("SQLite"))
+        });
     let open = |name: &str, sync| -> Arc<dyn Journal> {
         Arc::new(sqlite_journal(&home.path().join(name), sync).expect("a journal"))
     };
@@ -39,14 +42,16 @@ pub(crate) fn measure(table: &mut Table) {
     ];
     let facades = journals
         .map(|journal| runtime.block_on(facade(journal, Limits::default())).expect("a facade"));
-    let mut alone: [Vec<f64>; 4] = Default::default();
-    let mut many: [Vec<f64>; 4] = Default::default();
+    let mut alone: [Vec<f64>; 5] = Default::default();
+    let mut many: [Vec<f64>; 5] = Default::default();
     for _ in 0..ROUNDS {
-        alone[0].push(bare_rate(&runtime, &bare, 1, ALONE));
-        many[0].push(bare_rate(&runtime, &bare, IN_FLIGHT, EACH));
+        for (index, bare) in bare.iter().enumerate() {
+            alone[index].push(bare_rate(&runtime, bare, 1, ALONE));
+            many[index].push(bare_rate(&runtime, bare, IN_FLIGHT, EACH));
+        }
         for (index, facade) in facades.iter().enumerate() {
-            alone[index + 1].push(rate(&runtime, facade, 1, ALONE));
-            many[index + 1].push(rate(&runtime, facade, IN_FLIGHT, EACH));
+            alone[index + 2].push(rate(&runtime, facade, 1, ALONE));
+            many[index + 2].push(rate(&runtime, facade, IN_FLIGHT, EACH));
         }
     }
     add(table, "1 at a time", alone.map(median));
@@ -61,11 +66,13 @@ fn sqlite_journal(path: &Path, sync: sqlite::Sync) -> Result<SqliteJournal, Step
     Ok(SqliteJournal::open(path, sqlite::Options { sync, ..sqlite::Options::default() })?)
 }
 
-fn add(table: &mut Table, how: &str, [bare, full, normal, memory]: [f64; 4]) {
+fn add(table: &mut Table, how: &str, [bare, sums, full, normal, memory]: [f64; 5]) {
     let per = |rate: f64| format!("{}/s, {:.1} us each", thousands(rate), 1e6 / rate);
     let to = |rate: f64| format!("{:.2} x the time of bare SQLite", bare / rate);
     table.row(&format!("bare SQLite group commit of one row, {how}"), per(bare), "-".into());
-    table.row(&format!("durable step, SQLite, {how}"), per(full), to(full));
+    table.row(&format!("the same with two sums updated, {how}"), per(sums), to(sums));
+    let both = format!("{}, {:.2} x with the sums", to(full), sums / full);
+    table.row(&format!("durable step, SQLite, {how}"), per(full), both);
     table.row(&format!("durable step, SQLite without flush, {how}"), per(normal), to(normal));
     table.row(&format!("durable step, in memory, {how}"), per(memory), to(memory));
 }
