@@ -161,7 +161,9 @@ impl Batch<'_> {
         let mut tally = Tally::default();
         while let Some((index, done)) = endings.next().await {
             tally.done += 1;
-            self.console.progress(tally.done, total as u64, self.job.inputs[index].name());
+            if total > 1 {
+                self.console.progress(tally.done, total as u64, self.job.inputs[index].name());
+            }
             if !matches!(self.job.out, Out::Print) {
                 self.settle(index, done, &mut tally).await?;
                 continue;

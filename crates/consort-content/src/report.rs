@@ -211,6 +211,14 @@ impl Report {
         }
     }
 
+    /// The title; for want of one the last part of the path or address.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        let locator = self.source.locator.as_str();
+        let name = locator.trim_end_matches('/').rsplit('/').next().unwrap_or(locator);
+        self.source.title.as_deref().unwrap_or(name)
+    }
+
     /// Everything that is missing, whatever the cause.
     #[must_use]
     pub fn not_done(&self) -> &[NotDone] {

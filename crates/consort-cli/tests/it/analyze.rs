@@ -291,3 +291,34 @@ fn a_source_of_evidence_that_is_none_is_told_before_anything_runs() {
     }
     assert!(!world.store().exists() || world.runs().is_empty());
 }
+
+#[test]
+fn the_bundled_samples_give_reports_and_verdicts() {
+    let world = World::new();
+    let samples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../samples");
+    let path = |name: &str| format!("{samples}/{name}");
+    for name in ["story.html", "speech.txt", "feed.xml", "interview.vtt"] {
+        let args = ["analyze", &path(name), "--json", "--evidence", &path("reviews.json")];
+        let ended = world.run(&args).with_code(0);
+        assert_eq!(ended.err, "", "{name}");
+        let report = ended.json();
+        let verdicts = report["verification"].as_array().unwrap().iter();
+        let decided = verdicts.filter(|check| check["verdict"] != "not_checked").count();
+        assert_eq!(report["outcome"]["status"], "succeeded", "{name}");
+        assert!(decided > 0 || name == "speech.txt", "{name}: {}", report["verification"]);
+    }
+}
+
+#[test]
+fn an_address_without_evidence_degrades_the_report_and_is_named() {
+    let world = World::new();
+    let file = world.file("a.txt", text(1));
+    for address in ["http://127.0.0.1:9/reviews.json", "http://127.0.0.1:9/?q={query}"] {
+        let ended = world.run(&["analyze", &file, "--json", "--evidence", address]).with_code(0);
+        assert!(ended.err.contains("degraded") && ended.err.contains(address), "{ended:#?}");
+        let report = ended.json();
+        assert_eq!(report["outcome"]["status"], "degraded");
+        assert_eq!(report["verification"][0]["reason"], "No evidence source gave an answer.");
+        assert!(report["not_done"].to_string().contains(address));
+    }
+}

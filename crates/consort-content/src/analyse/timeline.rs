@@ -23,6 +23,13 @@ pub struct Anchor {
     pub place: Place,
 }
 
+impl Anchor {
+    /// True when both stand in one sentence.
+    pub(crate) fn is_beside(&self, other: &Self) -> bool {
+        (self.place.sentence, &self.text) == (other.place.sentence, &other.text)
+    }
+}
+
 /// The time of an anchor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]

@@ -67,17 +67,10 @@ fn head(page: &mut Page, report: &Report) {
     page.raw(SCRIPT_HASH.trim_ascii_end());
     page.raw("'\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     page.raw("<meta name=\"referrer\" content=\"no-referrer\">\n<meta name=\"color-scheme\" content=\"light dark\">\n<title>");
-    page.text(title(report));
+    page.text(report.title());
     page.raw(" · Consort report</title>\n<style>");
     page.raw(STYLE);
     page.raw("</style>\n</head>\n");
-}
-
-/// The title; for want of one the last part of the path or address.
-fn title(report: &Report) -> &str {
-    let locator = report.source.locator.as_str();
-    let name = locator.trim_end_matches('/').rsplit('/').next().unwrap_or(locator);
-    report.source.title.as_deref().unwrap_or(name)
 }
 
 fn header(page: &mut Page, report: &Report) {
@@ -89,9 +82,14 @@ fn header(page: &mut Page, report: &Report) {
         Outcome::Skipped { .. } => page.raw(" <span class=\"badge warn\">not analysed</span>"),
     }
     page.raw("</p>\n<h1 dir=\"auto\">");
-    page.text(title(report));
+    page.text(report.title());
     page.raw("</h1>\n<p class=\"facts\">");
-    for fact in [&source.byline, &source.published].into_iter().flatten() {
+    // Of a moment (RFC 3339) the day says enough here.
+    let day = source.published.as_deref().map(|at| match at.split_once('T') {
+        Some((day, _)) if day.len() == 10 && day.starts_with(|c: char| c.is_ascii_digit()) => day,
+        _ => at,
+    });
+    for fact in [source.byline.as_deref(), day].into_iter().flatten() {
         page.raw("<span dir=\"auto\">");
         page.text(fact);
         page.raw("</span>");

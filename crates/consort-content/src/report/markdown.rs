@@ -3,7 +3,7 @@
 mod page;
 
 use super::{Outcome, Report, clock};
-use crate::analyse::{EntityKind, Place, When};
+use crate::analyse::{Anchor, EntityKind, Place, When};
 use page::Page;
 
 /// How Markdown is laid out.
@@ -15,7 +15,8 @@ pub struct Style {
     pub entries: usize,
     /// True for a terminal that understands ANSI styles: headings and labels stand out, and text is not escaped.
     pub ansi: bool,
-    /// True where only ASCII can be shown: the sentiment curve is drawn with letters.
+    /// True where only ASCII can be shown: the sentiment curve is drawn with letters, and quotation marks and
+    /// dashes are plain. Letters of the source stay as they are.
     pub ascii: bool,
 }
 
@@ -29,7 +30,7 @@ impl Default for Style {
 #[must_use]
 pub fn markdown(report: &Report, style: &Style) -> String {
     let mut page = Page::new(*style);
-    page.title(report.source.title.as_deref().unwrap_or(&report.source.locator));
+    page.title(report.title());
     overview(&mut page, report);
     summary(&mut page, report);
     claims(&mut page, report);
@@ -257,15 +258,24 @@ fn timeline(page: &mut Page, report: &Report) {
         return;
     }
     page.heading("Timeline");
-    for anchor in page.shown(anchors) {
-        let when = match &anchor.when {
-            When::Date { date, relative: false, .. } => date.clone(),
-            When::Date { date, relative: true, written } => format!("{date} (“{written}”)"),
-            When::Recording { at_ms } => clock(*at_ms),
-        };
-        page.fact_plain(&when, &format!("{} {}", page.plain(&anchor.text), at(&anchor.place)));
+    let when = |anchor: &Anchor| match &anchor.when {
+        When::Date { date, relative: false, .. } => date.clone(),
+        When::Date { date, relative: true, written } => format!("{date} (“{written}”)"),
+        When::Recording { at_ms } => clock(*at_ms),
+    };
+    // A sentence with several dates stands at its first one.
+    let mut sentences: Vec<(Vec<String>, &Anchor)> = Vec::new();
+    for anchor in anchors {
+        match sentences.iter_mut().find(|(_, first)| first.is_beside(anchor)) {
+            Some((dates, _)) => dates.push(when(anchor)),
+            None => sentences.push((vec![when(anchor)], anchor)),
+        }
     }
-    page.more(anchors.len());
+    for (dates, anchor) in page.shown(&sentences) {
+        let text = format!("{} {}", page.plain(&anchor.text), at(&anchor.place));
+        page.fact_plain(&dates.join(", "), &text);
+    }
+    page.more(sentences.len());
 }
 
 fn quotes(page: &mut Page, report: &Report) {

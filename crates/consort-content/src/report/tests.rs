@@ -171,6 +171,25 @@ fn an_earlier_copy_is_named_as_near_duplicate() {
 }
 
 #[test]
+fn a_terminal_without_utf_8_gets_plain_signs() {
+    let quoting =
+        format!("{STORY} \u{201c}We are sorry,\u{201d} said Dana Whitfield on 3 May 2019.");
+    let page = markdown(&report(&quoting), &Style { ascii: true, ..Style::default() });
+    assert!(page.is_ascii(), "{page}");
+}
+
+#[test]
+fn a_sentence_with_several_dates_stands_once_in_the_timeline() {
+    let report =
+        report("The mill was built in 1789, sold in 1841 and torn down in 1934, they say.");
+    let page = markdown(&report, &Style::default());
+    let (_, timeline) = page.split_once("## Timeline").unwrap();
+    let (timeline, _) = timeline.split_once("##").unwrap();
+    assert_eq!(timeline.matches("torn down").count(), 1, "{timeline}");
+    assert!(timeline.contains("1789, 1841, 1934"), "{timeline}");
+}
+
+#[test]
 fn a_source_that_was_asked_for_and_cannot_be_had_degrades_the_report() {
     let gap = NotDone { what: "Evidence from x".into(), why: "It is down.".into(), remedy: None };
     let report = report(STORY).verified(&[], Asked { sources: 1, answered: 0 }).without(vec![gap]);

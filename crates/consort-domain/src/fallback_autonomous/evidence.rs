@@ -193,8 +193,8 @@ impl Capability for Gatherer {
         let mut gathering = Gathering::new(&request);
         if let Some(earlier) = &request.earlier {
             gathering.evidence = load(cx, earlier).await?;
-            gathering.asked = Asked { sources: 1, answered: 1 };
         }
+        let remembered = gathering.evidence.len();
         for (number, answer) in &request.answers {
             match answer {
                 Answer::Nothing(why) => gathering.nothing(*number, why),
@@ -205,8 +205,18 @@ impl Capability for Gatherer {
         for found in &request.found {
             claims.extend(top_claims(load(cx, found).await?, request.depth));
         }
-        let (evidence, asked, missing) = gathering.end();
-        let related = cx.blocking(move || related(&claims, &evidence, asked)).await?;
+        let (mut evidence, mut asked, missing) = gathering.end();
+        let work = move || {
+            let new = evidence.split_off(remembered);
+            let known = related(&claims, &evidence);
+            (!known.is_empty(), [known, related(&claims, &new)].concat())
+        };
+        let (known, related) = cx.blocking(work).await?;
+        if known {
+            // Earlier reports are a source where they have something to say.
+            asked.sources += 1;
+            asked.answered += 1;
+        }
         Ok(Outcome::succeeded(Gathered { evidence: keep(cx, &related).await?, asked, missing }))
     }
 }
@@ -224,8 +234,8 @@ pub(super) fn top_claims(parts: Vec<PartFindings>, depth: Depth) -> Vec<Claim> {
 }
 
 /// The evidence that the report will show, so that it need not carry a whole feed.
-fn related(claims: &[Claim], evidence: &[Evidence], asked: Asked) -> Vec<Evidence> {
-    let checks = verify::verify(claims, evidence, asked);
+fn related(claims: &[Claim], evidence: &[Evidence]) -> Vec<Evidence> {
+    let checks = verify::verify(claims, evidence, Asked::default());
     checks.into_iter().flat_map(|check| check.evidence).map(|weighed| weighed.evidence).collect()
 }
 
@@ -233,8 +243,6 @@ fn related(claims: &[Claim], evidence: &[Evidence], asked: Asked) -> Vec<Evidenc
 struct Gathering<'r> {
     request: &'r GatherEvidence,
     evidence: Vec<Evidence>,
-    /// The earlier reports, once they gave something.
-    asked: Asked,
     /// For each source, whether it answered and why not.
     sources: Vec<(bool, Option<String>)>,
 }
@@ -242,7 +250,7 @@ struct Gathering<'r> {
 impl<'r> Gathering<'r> {
     fn new(request: &'r GatherEvidence) -> Self {
         let sources = vec![(false, None); request.sources.len()];
-        Self { request, evidence: Vec::new(), asked: Asked::default(), sources }
+        Self { request, evidence: Vec::new(), sources }
     }
 
     fn nothing(&mut self, number: usize, why: &str) {
@@ -270,10 +278,7 @@ impl<'r> Gathering<'r> {
 
     fn end(self) -> (Vec<Evidence>, Asked, Vec<NotDone>) {
         let answered = self.sources.iter().filter(|(answered, _)| *answered).count();
-        let asked = Asked {
-            sources: self.asked.sources + self.sources.len(),
-            answered: self.asked.answered + answered,
-        };
+        let asked = Asked { sources: self.sources.len(), answered };
         let missing = self.request.sources.iter().zip(self.sources);
         let missing = missing.filter_map(|(source, (_, why))| {
             Some(NotDone { what: format!("Evidence from `{source}`"), why: why?, remedy: None })

@@ -181,6 +181,16 @@ pub(super) const fn colour(number: usize) -> &'static str {
     }
 }
 
+/// A speaker's name in the colour that it has on the map.
+pub(super) fn speaker(page: &mut Page, report: &Report, name: &str) {
+    let number = report.findings.speakers.iter().position(|speaker| speaker.name == name);
+    page.raw("<b class=\"who ");
+    page.raw(colour(number.unwrap_or(usize::MAX)));
+    page.raw("\">");
+    page.text(name);
+    page.raw("</b>");
+}
+
 /// A horizontal bar of this share of its width.
 pub(super) fn bar(page: &mut Page, class: &'static str, share: f64) {
     page.raw("<svg class=\"bar\" viewBox=\"0 0 100 6\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect class=\"track\" width=\"100\" height=\"6\"/>");

@@ -118,7 +118,7 @@ pub(super) fn claims(page: &mut Page, report: &Report) {
             fold(page, claims.len() - SHOWN, "more claims");
         }
         let check = checks.iter().find(|check| check.claim == claim.id);
-        one_claim(page, claim, check.filter(|_| alike.is_none()));
+        one_claim(page, report, claim, check.filter(|_| alike.is_none()));
     }
     unfold(page, claims.len());
     page.raw("</ol>\n</section>\n");
@@ -143,12 +143,11 @@ pub(super) fn unfold(page: &mut Page, count: usize) {
     }
 }
 
-fn one_claim(page: &mut Page, claim: &Claim, check: Option<&Verification>) {
+fn one_claim(page: &mut Page, report: &Report, claim: &Claim, check: Option<&Verification>) {
     page.raw("<li class=\"card\"><p dir=\"auto\">");
     if let Some(speaker) = &claim.speaker {
-        page.raw("<b class=\"who\">");
-        page.text(speaker);
-        page.raw("</b> ");
+        charts::speaker(page, report, speaker);
+        page.raw(" ");
     }
     page.text(&claim.text);
     page.raw(" ");

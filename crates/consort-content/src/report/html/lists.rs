@@ -1,11 +1,8 @@
 //! The panels that list: topics, entities, speakers, timeline, quotations, links, and what was not done.
 
-use std::collections::HashSet;
-
 use super::charts::{self, colour};
 use super::page::Page;
 use crate::analyse::{Entity, EntityKind, Place, When};
-use crate::document::Span;
 use crate::report::{Report, clock};
 
 /// Topics and key phrases as chips that lead to their mentions.
@@ -167,13 +164,12 @@ pub(super) fn timeline(page: &mut Page, report: &Report) {
     page.section("timeline", "Timeline", Some(anchors.len()));
     page.raw("<ol class=\"timeline\">\n");
     // A sentence with several dates stands at its first one.
-    let mut shown: HashSet<Span> = HashSet::new();
-    for anchor in anchors {
-        if !shown.insert(anchor.place.span) {
+    for (number, anchor) in anchors.iter().enumerate() {
+        if anchors[..number].iter().any(|before| before.is_beside(anchor)) {
             continue;
         }
         page.raw("<li>");
-        for other in anchors.iter().filter(|other| other.place.span == anchor.place.span) {
+        for other in anchors.iter().filter(|other| other.is_beside(anchor)) {
             moment(page, &other.when);
         }
         page.raw("<span dir=\"auto\">");

@@ -1,7 +1,8 @@
 //! The text with everything found in it marked, in one flat layer of spans.
 
-use super::charts;
 use super::page::Page;
+use super::{charts, findings};
+use crate::analyse::verify::Verdict;
 use crate::document::Span;
 use crate::report::{Reading, Report, clock};
 
@@ -32,6 +33,8 @@ impl Layer {
 struct Mark {
     span: Span,
     layer: Layer,
+    /// Class of a claim's verdict, once there is one.
+    verdict: &'static str,
     /// Shown when the pointer rests on it.
     note: String,
 }
@@ -56,9 +59,7 @@ pub(super) fn reader(page: &mut Page, report: &Report) {
     } else {
         "<div class=\"prose\" dir=\"auto\">\n"
     });
-    let speakers: Vec<&str> =
-        report.findings.speakers.iter().map(|speaker| speaker.name.as_str()).collect();
-    prose(page, reading, &speakers, &marks, &anchors);
+    prose(page, report, reading, &marks, &anchors);
     page.raw("</div>\n</article>\n");
 }
 
@@ -88,20 +89,26 @@ fn marks(report: &Report) -> (Vec<Mark>, Vec<usize>) {
     let found = &report.findings;
     let mut marks: Vec<Mark> = Vec::new();
     let mut anchors: Vec<usize> = Vec::new();
-    let mut add = |span: Span, layer: Layer, note: String| {
+    let mut judged = |span: Span, layer: Layer, verdict: &'static str, note: String| {
         anchors.push(span.start);
-        marks.push(Mark { span, layer, note });
+        marks.push(Mark { span, layer, verdict, note });
     };
     for claim in &found.claims {
         let check = report.verification.iter().find(|check| check.claim == claim.id);
-        let verdict =
+        let words =
             check.map_or_else(|| "not checked".to_owned(), |check| check.verdict.to_string());
-        add(
+        let class = check.map_or("", |check| match check.verdict {
+            Verdict::NotChecked => "",
+            verdict => findings::colour(verdict),
+        });
+        judged(
             claim.place.span,
             Layer::Claim,
-            format!("Claim {} — check-worthiness {:.2}, {verdict}", claim.id, claim.score),
+            class,
+            format!("Claim {} — check-worthiness {:.2}, {words}", claim.id, claim.score),
         );
     }
+    let mut add = |span, layer, note| judged(span, layer, "", note);
     for cue in &found.rhetoric {
         add(
             cue.place.span,
@@ -155,7 +162,7 @@ fn marks(report: &Report) -> (Vec<Mark>, Vec<usize>) {
 }
 
 /// Writes the paragraphs, cutting them wherever a mark starts or ends.
-fn prose(page: &mut Page, reading: &Reading, speakers: &[&str], marks: &[Mark], anchors: &[usize]) {
+fn prose(page: &mut Page, report: &Report, reading: &Reading, marks: &[Mark], anchors: &[usize]) {
     let mut open: Vec<&Mark> = Vec::new();
     let (mut next_mark, mut next_anchor, mut next_turn, mut next_cue) = (0, 0, 0, 0);
     for paragraph in &reading.paragraphs {
@@ -165,12 +172,8 @@ fn prose(page: &mut Page, reading: &Reading, speakers: &[&str], marks: &[Mark], 
             reading.turns.get(next_turn).filter(|turn| turn.span.start < paragraph.end)
         {
             if turn.span.end > paragraph.start {
-                let number = speakers.iter().position(|name| *name == turn.speaker);
-                page.raw("<b class=\"who ");
-                page.raw(charts::colour(number.unwrap_or(usize::MAX)));
-                page.raw("\">");
-                page.text(&turn.speaker);
-                page.raw("</b> ");
+                charts::speaker(page, report, &turn.speaker);
+                page.raw(" ");
             }
             next_turn += 1;
         }
@@ -230,6 +233,10 @@ fn piece(page: &mut Page, text: &str, at: usize, anchored: bool, open: &[&Mark])
         {
             page.raw(" ");
             page.raw(class);
+        }
+        if let Some(judged) = open.iter().find(|mark| !mark.verdict.is_empty()) {
+            page.raw(" ");
+            page.raw(judged.verdict);
         }
         page.raw("\"");
         let notes: Vec<&str> = open.iter().map(|mark| mark.note.as_str()).collect();

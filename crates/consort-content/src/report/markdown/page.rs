@@ -123,6 +123,17 @@ impl Page {
     }
 
     pub(super) fn finish(self) -> String {
-        self.out
+        if !self.style.ascii {
+            return self.out;
+        }
+        let plain = |c| match c {
+            '\u{201c}' | '\u{201d}' => '"',
+            '\u{2018}' | '\u{2019}' => '\'',
+            '\u{2013}' | '\u{2014}' => '-',
+            '\u{2026}' => '~',
+            '\u{a0}' | '\u{202f}' => ' ',
+            c => c,
+        };
+        self.out.chars().map(plain).collect()
     }
 }
