@@ -5,6 +5,7 @@ use std::path::Path;
 use consort_core::{
     Capability, CapabilityDescriptor, Category, Effect, Name, Outcome, Request, StepContext,
     StepError, StepResult, Version,
+    guard::Reach,
     port::{Acquire, Acquired, Source},
 };
 use tokio::io::AsyncReadExt;
@@ -84,6 +85,13 @@ impl Capability for Acquirer {
         }
     }
 
+    fn reach(&self, request: &Acquire) -> Reach {
+        match &request.source {
+            Source::File(_) | Source::Stored { .. } => Reach::Here,
+            Source::Url(url) => Reach::Endpoint(host(url)),
+        }
+    }
+
     async fn invoke(&self, cx: &StepContext, request: Acquire) -> StepResult<Acquired> {
         match request.source {
             Source::File(path) => Ok(Outcome::succeeded(self.file(cx, &path).await?)),
@@ -99,6 +107,31 @@ impl Capability for Acquirer {
                 url: None,
                 losses: Vec::new(),
             })),
+        }
+    }
+}
+
+/// Host and port of an address, whatever is left of it when it is none: failures of one host say
+/// nothing about another.
+fn host(url: &str) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    host.to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guards_are_kept_by_host() {
+        for (url, expected) in [
+            ("https://Example.org/a?b", "example.org"),
+            ("http://user:pass@example.org:8080#x", "example.org:8080"),
+            ("example.org/a", "example.org"),
+        ] {
+            assert_eq!(host(url), expected);
         }
     }
 }

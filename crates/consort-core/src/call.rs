@@ -24,6 +24,7 @@ use crate::{
 pub(crate) struct Options {
     pub(crate) timeout: Option<Duration>,
     pub(crate) budget: Option<Budget>,
+    pub(crate) attempts: Option<u32>,
 }
 
 type Start<T> = Box<dyn FnOnce(Options) -> BoxFuture<'static, StepResult<T>> + Send>;
@@ -119,6 +120,21 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Call<T> {
         self
     }
 
+    /// Makes at most this many attempts, at least one; the guards may allow fewer. For a
+    /// capability: an orchestrator is called once, and retries inside.
+    pub fn attempts(mut self, most: u32) -> Self {
+        match &mut self.state {
+            State::Step(step) => step.amend(|op| {
+                if let Op::Call { attempts, .. } = op {
+                    *attempts = Some(most);
+                }
+            }),
+            State::Ready(_, options) => options.attempts = Some(most),
+            State::Running(_) | State::Refused(_) | State::Done => {}
+        }
+        self
+    }
+
     /// The response alone. What a degraded response lacks is added to this run's own losses; a
     /// skipped or uncertain callee is an error.
     pub fn value(self) -> ValueOf<T> {
@@ -145,7 +161,8 @@ impl Call<Value> {
 }
 
 fn op(cx: &Context, callee: &Name, request: Value, unchecked: bool) -> Op {
-    Op::Call { callee: callee.clone(), request, timeout: cx.0.timeout, budget: None, unchecked }
+    let (callee, timeout) = (callee.clone(), cx.0.timeout);
+    Op::Call { callee, request, timeout, budget: None, attempts: None, unchecked }
 }
 
 impl<T: DeserializeOwned + Send + Sync + 'static> Future for Call<T> {

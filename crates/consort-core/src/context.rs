@@ -13,6 +13,7 @@ use crate::{
     TraceId,
     call::{Call, Options},
     cancel::Cancel,
+    guard::Fired,
     run::{Mode, Run},
     steps::Op,
 };
@@ -162,6 +163,12 @@ impl Context {
     /// What the run and everything below it has spent so far.
     pub fn spent(&self) -> Spend {
         self.0.run.as_ref().map_or(Spend::ZERO, |run| run.ledger.spent())
+    }
+
+    /// What the guards did at the steps of this ephemeral run and of those below it so far, the
+    /// first hundred. Empty in a durable run, whose steps record it.
+    pub fn fired(&self) -> Vec<Fired> {
+        self.0.run.as_ref().map_or_else(Vec::new, |run| run.fired())
     }
 
     // ===== what a run asks for =====

@@ -256,10 +256,12 @@ async fn bare_step(
         ledger: share.ledger.clone(),
         deadline: deadline(host, cx, Options::default()),
         timeout: options.timeout,
+        attempts: options.attempts,
         cancel: cx.0.cancel.clone(),
     };
     let done = execute::run(step).await;
     run.spend(done.spend);
+    run.fire(&done.fired);
     if !done.spend.is_zero() && !run.recorded {
         host.account(cx.tenant(), done.spend);
     }

@@ -13,7 +13,7 @@ use crate::{
     cancel::Cancel,
     dispatch::contain,
     events::Event,
-    guard::{Fired, StepCall},
+    guard::{Fired, Guarded, StepCall},
     machine::panicked,
     registry::Leaf,
     run::Host,
@@ -31,6 +31,7 @@ pub(crate) struct Step {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) deadline: Option<Deadline>,
     pub(crate) timeout: Option<std::time::Duration>,
+    pub(crate) attempts: Option<u32>,
     pub(crate) cancel: Cancel,
 }
 
@@ -54,28 +55,14 @@ struct Cost {
 pub(crate) async fn run(step: Step) -> Done {
     let began = Instant::now();
     let cost = Mutex::new(Cost::default());
-    let call = StepCall {
-        tenant: step.tenant.clone(),
-        callee: step.leaf.descriptor.name.clone(),
-        effect: step.leaf.descriptor.effect,
-        deadline: step.deadline,
-        timeout: step.timeout,
-    };
-    let cancelled = step.cancel.clone();
-    let attempt = |number| attempt(&step, number, &cost);
-    let guarded = tokio::select! {
-        biased;
-        guarded = step.host.step_guards.run(&call, &attempt) => guarded,
-        () = cancelled.cancelled() => crate::guard::Guarded {
-            result: Err(StepError::new(Category::Cancelled, "nobody wants the answer any more")),
-            attempts: 1,
-            fired: Vec::new(),
-        },
-    };
+    let guarded = guarded(&step, &cost).await;
     let cost = cost.into_inner().unwrap_or_else(PoisonError::into_inner);
     let name = &step.leaf.descriptor.name;
     let key = &step.key;
-    let result = guarded.result.map_err(|error| error.within(name).identified(|| key.clone()));
+    let result = guarded.result.map_err(|error| {
+        let error = guarded.fired.iter().cloned().fold(error, StepError::fired);
+        error.within(name).identified(|| key.clone())
+    });
     let done = Done {
         result,
         attempts: guarded.attempts,
@@ -85,6 +72,39 @@ pub(crate) async fn run(step: Step) -> Done {
     };
     report(&step, &done, began);
     done
+}
+
+/// The step under its guards, as long as somebody wants the answer.
+async fn guarded(step: &Step, cost: &Mutex<Cost>) -> Guarded {
+    let unsent = |error| Guarded { result: Err(error), attempts: 0, fired: Vec::new() };
+    let reach = match ask(|| step.leaf.twin.reach(&step.request)) {
+        Ok(reach) => reach,
+        Err(error) => return unsent(error),
+    };
+    let call = StepCall {
+        tenant: step.tenant.clone(),
+        callee: step.leaf.descriptor.name.clone(),
+        effect: step.leaf.descriptor.effect,
+        reach,
+        deadline: step.deadline,
+        timeout: step.timeout,
+        attempts: step.attempts,
+    };
+    let attempt = |number| attempt(step, number, cost);
+    tokio::select! {
+        biased;
+        guarded = step.host.step_guards.run(&call, &attempt) => guarded,
+        () = step.cancel.cancelled() => Guarded {
+            attempts: 1,
+            ..unsent(StepError::new(Category::Cancelled, "nobody wants the answer any more"))
+        },
+    }
+}
+
+/// What a capability says about itself; a panic in it is an answer too.
+fn ask<T>(say: impl FnOnce() -> Result<T, StepError>) -> Result<T, StepError> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(say))
+        .unwrap_or_else(|panic| Err(panicked(&*panic)))
 }
 
 fn report(step: &Step, done: &Done, began: Instant) {
@@ -121,10 +141,7 @@ fn attempt<'a>(
 ) -> BoxFuture<'a, StepResult<Value>> {
     Box::pin(async move {
         let leaf = &step.leaf;
-        let bound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            leaf.twin.bound(&step.request)
-        }))
-        .unwrap_or_else(|panic| Err(panicked(&*panic)))?;
+        let bound = ask(|| leaf.twin.bound(&step.request))?;
         let reservation = step.ledger.reserve(bound)?;
         let spend = Arc::new(Mutex::new(Spend::CALL));
         let _settle = Settle { reservation: Some(reservation), spend: spend.clone(), cost };

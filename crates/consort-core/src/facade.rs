@@ -5,7 +5,7 @@ mod runs;
 
 use std::{
     any::TypeId,
-    sync::{Arc, PoisonError, atomic::Ordering},
+    sync::{Arc, PoisonError, Weak, atomic::Ordering},
     time::Duration,
 };
 
@@ -31,6 +31,17 @@ use crate::{
 /// One handle to a running engine; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Facade(Arc<Host>);
+
+/// A facade for those who live inside it and must not keep it alive.
+#[derive(Clone, Debug)]
+pub struct WeakFacade(Weak<Host>);
+
+impl WeakFacade {
+    /// The facade, unless it is gone.
+    pub fn upgrade(&self) -> Option<Facade> {
+        self.0.upgrade().map(Facade)
+    }
+}
 
 /// Everything that is known about a callee.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -75,6 +86,11 @@ impl Facade {
     /// Settings and ports for a new facade.
     pub fn builder() -> FacadeBuilder {
         FacadeBuilder::default()
+    }
+
+    /// A handle that does not keep the facade alive.
+    pub fn downgrade(&self) -> WeakFacade {
+        WeakFacade(Arc::downgrade(&self.0))
     }
 
     pub(crate) fn host(&self) -> &Arc<Host> {

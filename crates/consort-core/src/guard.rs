@@ -69,6 +69,18 @@ pub trait RunGuard: Send + Sync + fmt::Debug + 'static {
     fn check(&self, call: &RunCall<'_>) -> Result<(), StepError>;
 }
 
+/// What a request reaches, so that guards can keep a record of each.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Reach {
+    /// Nothing outside this process, or only what it can rely on, such as its own files.
+    Here,
+    /// Whatever the capability stands for: one outside party for all requests.
+    Callee,
+    /// One of several outside parties, such as the host of an address. Its failures say nothing
+    /// about the others.
+    Endpoint(String),
+}
+
 /// What [`StepGuards`] may look at.
 #[derive(Clone, Debug)]
 pub struct StepCall {
@@ -78,10 +90,14 @@ pub struct StepCall {
     pub callee: Name,
     /// What it does to the world.
     pub effect: Effect,
+    /// What this request reaches.
+    pub reach: Reach,
     /// Of the run.
     pub deadline: Option<Deadline>,
     /// Asked for by the caller, for the whole step.
     pub timeout: Option<std::time::Duration>,
+    /// The most attempts that the caller wants, where it says so.
+    pub attempts: Option<u32>,
 }
 
 /// One attempt at a step; called again for each further attempt, with its number from 1.
@@ -94,7 +110,7 @@ pub struct Guarded {
     pub result: StepResult<Value>,
     /// Attempts made; 0 when a guard refused before the first.
     pub attempts: u32,
-    /// Guards that fired, in order.
+    /// Guards that fired, in order. A failure tells them too.
     pub fired: Vec<Fired>,
 }
 

@@ -45,7 +45,7 @@ pub use context::{Context, StepContext};
 pub use descriptor::{CapabilityDescriptor, Descriptor, Durability, Effect, Kind, Layer};
 pub use engine::RunHandle;
 pub use error::{StepError, Violation};
-pub use facade::{Closed, Description, Facade, FacadeBuilder, RunReport};
+pub use facade::{Closed, Description, Facade, FacadeBuilder, RunReport, WeakFacade};
 pub use ids::{EventName, IdempotencyKey, InvalidId, Name, RequestId, RunId, TenantId, TraceId};
 pub use limits::{Limits, Rate, TenantLimits};
 pub use orchestrator::{Admission, Capability, Orchestrator, Request, Response};

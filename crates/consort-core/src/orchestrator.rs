@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::{
     CapabilityDescriptor, Category, Context, Descriptor, Outcome, Spend, StepContext, StepError,
-    StepResult, TaskScope,
+    StepResult, TaskScope, guard::Reach,
 };
 
 /// The request of an orchestrator or capability. Its type is its address.
@@ -101,6 +101,12 @@ pub trait Capability: Send + Sync + 'static {
     fn bound(&self, request: &Self::Request) -> Spend {
         let _ = request;
         Spend::CALL
+    }
+
+    /// What this request reaches, for the guards' records. Must not block.
+    fn reach(&self, request: &Self::Request) -> Reach {
+        let _ = request;
+        Reach::Callee
     }
 
     /// Does the work once. Called again for a retry, with the same idempotency key.
@@ -199,6 +205,7 @@ impl<O: Orchestrator> DynOrchestrator for O {
 /// The object-safe twin of [`Capability`].
 pub(crate) trait DynCapability: Send + Sync {
     fn bound(&self, request: &Value) -> Result<Spend, StepError>;
+    fn reach(&self, request: &Value) -> Result<Reach, StepError>;
     fn invoke(
         self: Arc<Self>,
         cx: StepContext,
@@ -209,6 +216,10 @@ pub(crate) trait DynCapability: Send + Sync {
 impl<C: Capability> DynCapability for C {
     fn bound(&self, request: &Value) -> Result<Spend, StepError> {
         Ok(Capability::bound(self, &decode_ref::<C::Request>(request)?))
+    }
+
+    fn reach(&self, request: &Value) -> Result<Reach, StepError> {
+        Ok(Capability::reach(self, &decode_ref::<C::Request>(request)?))
     }
 
     fn invoke(

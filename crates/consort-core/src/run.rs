@@ -22,7 +22,7 @@ use crate::{
     admission::{Admission, Ledger, Moment, Ticket},
     engine::Engine,
     events::{Event, Events},
-    guard::{RunGuard, StepGuards},
+    guard::{Fired, RunGuard, StepGuards},
     journal::{Batch, Journal},
     orchestrator::{decode, encode},
     record::LocalKind,
@@ -32,6 +32,9 @@ use crate::{
 
 /// Marks a recorded decision that the policy refused to make.
 const REFUSED: &str = "refused";
+
+/// As many things that guards did are kept for the record of one ephemeral run.
+const FIRED: usize = 100;
 
 /// Everything that runs share.
 #[derive(Debug)]
@@ -155,6 +158,8 @@ pub(crate) struct Run {
     pub(crate) sequence: AtomicU32,
     /// What direct steps of an ephemeral run cost.
     pub(crate) spent: Mutex<Spend>,
+    /// Guards that fired at direct steps of an ephemeral run.
+    pub(crate) fired: Mutex<Vec<Fired>>,
     /// True below a step of a durable run: that step's record tells what direct steps cost.
     pub(crate) recorded: bool,
 }
@@ -178,6 +183,7 @@ impl Run {
             losses: Mutex::default(),
             sequence: AtomicU32::new(0),
             spent: Mutex::default(),
+            fired: Mutex::default(),
             recorded: false,
         })
     }
@@ -306,6 +312,17 @@ impl Run {
                 blob
             }
         }
+    }
+
+    /// Keeps what guards did at a direct step, up to [`FIRED`] of them; the events have all.
+    pub(crate) fn fire(&self, fired: &[Fired]) {
+        let mut all = self.fired.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = FIRED.saturating_sub(all.len());
+        all.extend(fired.iter().take(room).cloned());
+    }
+
+    pub(crate) fn fired(&self) -> Vec<Fired> {
+        self.fired.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn spend(&self, amount: Spend) {

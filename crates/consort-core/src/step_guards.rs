@@ -38,6 +38,7 @@ impl Default for BasicGuards {
 impl BasicGuards {
     async fn attempts(&self, call: &StepCall, attempt: &Attempt<'_>) -> Guarded {
         let most = if call.effect.repeatable() { self.attempts.clamp(1, 10) } else { 1 };
+        let most = call.attempts.map_or(most, |wanted| most.min(wanted));
         let mut fired = Vec::new();
         let mut number = 0;
         loop {
@@ -109,7 +110,7 @@ fn cut_short(callee: &Name, own: bool) -> Guarded {
         (Category::DeadlineExceeded, "deadline", "did not answer before the run's deadline")
     };
     let fired = Fired::new(guard, message);
-    let error = StepError::new(category, message).within(callee).fired(fired.clone());
+    let error = StepError::new(category, message).within(callee);
     Guarded { result: Err(error), attempts: 1, fired: vec![fired] }
 }
 
@@ -120,15 +121,17 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::{Outcome, StepResult, TenantId};
+    use crate::{Outcome, StepResult, TenantId, guard::Reach};
 
     fn call(effect: Effect) -> StepCall {
         StepCall {
             tenant: TenantId::default(),
             callee: Name::new("probe").unwrap(),
             effect,
+            reach: Reach::Callee,
             deadline: None,
             timeout: Some(Duration::from_secs(60)),
+            attempts: None,
         }
     }
 
@@ -153,6 +156,15 @@ mod tests {
         let (attempts, guarded) = check(Effect::Read, Category::Network).await;
         assert_eq!((attempts, guarded.attempts, guarded.fired.len()), (3, 3, 2));
         assert!(guarded.result.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_may_want_fewer_attempts() {
+        let call = StepCall { attempts: Some(1), ..call(Effect::Read) };
+        let attempt = |_| -> BoxFuture<'_, StepResult<Value>> {
+            Box::pin(async { Err(StepError::new(Category::Network, "no")) })
+        };
+        assert_eq!(BasicGuards::default().run(&call, &attempt).await.attempts, 1);
     }
 
     #[tokio::test(start_paused = true)]

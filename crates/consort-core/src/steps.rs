@@ -40,6 +40,8 @@ pub enum Op {
         timeout: Option<Duration>,
         /// Carved from the run's budget for a child.
         budget: Option<Budget>,
+        /// The most attempts that the caller wants, where it says so.
+        attempts: Option<u32>,
         /// True when the request was not made from the callee's own type.
         unchecked: bool,
     },

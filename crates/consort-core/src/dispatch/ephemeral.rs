@@ -70,6 +70,7 @@ fn child_context(
         losses: Mutex::default(),
         sequence: AtomicU32::new(0),
         spent: Mutex::default(),
+        fired: Mutex::default(),
         recorded: caller.is_some_and(|run| run.recorded),
         id: Some(id.clone()),
     };
@@ -181,6 +182,7 @@ impl Visit<'_> {
         let spend = run.spent_directly();
         if let Some(above) = &self.caller.0.run {
             above.spend(spend);
+            above.fire(&run.fired());
         }
         let Some(id) = &run.id else { return };
         self.host.events.emit(|| Event::RunEnded {

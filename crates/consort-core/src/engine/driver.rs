@@ -184,6 +184,7 @@ pub(super) fn context(
         losses: Mutex::default(),
         sequence: AtomicU32::new(0),
         spent: Mutex::default(),
+        fired: Mutex::default(),
         recorded: false,
     };
     Context(Arc::new(Inner {

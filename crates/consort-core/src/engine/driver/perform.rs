@@ -165,8 +165,8 @@ impl Driver {
     }
 
     fn call(&mut self, command: Command, began: Timestamp) {
-        let Op::Call { callee, timeout, budget, .. } = &command.op else { return };
-        let options = Options { timeout: *timeout, budget: *budget };
+        let Op::Call { callee, timeout, budget, attempts, .. } = &command.op else { return };
+        let options = Options { timeout: *timeout, budget: *budget, attempts: *attempts };
         let resolved = self.host.registry.load().resolve(callee);
         match resolved.and_then(|callee| checked(&command, callee.schemas()).map(|()| callee)) {
             Err(error) => {
@@ -215,6 +215,7 @@ impl Driver {
             ledger: self.ledger.clone(),
             deadline: self.cx.deadline(),
             timeout: options.timeout,
+            attempts: options.attempts,
             cancel: cancel.clone(),
         };
         self.running.insert(position, Doing::Call(cancel));
@@ -280,11 +281,15 @@ impl Driver {
         let (cx, run) = self.direct(&cancel, true);
         self.running.insert(command.position, Doing::Call(cancel));
         self.performing.push(Box::pin(async move {
+            let below = run.clone();
             let mut unclaimed = Unclaimed { tenant: cx.tenant().clone(), run: Some(run) };
             let call =
                 dispatch::resolved_json(&host, &cx, Callee::Orchestrator(entry), request, options);
             let result = dispatch::contain(call).await;
-            let guards = result.as_ref().err().map_or_else(Vec::new, |e| e.guards().to_vec());
+            let mut guards = below.fired();
+            if let (Err(error), true) = (&result, guards.is_empty()) {
+                guards = error.guards().to_vec();
+            }
             let passive = Passive { command, kind: StepKind::Call, began, due: None };
             let spend = unclaimed.claim();
             Performed::Done(Finished { spend, guards, ..passive.finished(result) }, Spend::ZERO)
@@ -305,6 +310,7 @@ impl Driver {
             losses: Mutex::default(),
             sequence: AtomicU32::new(0),
             spent: Mutex::default(),
+            fired: Mutex::default(),
             recorded,
         });
         let mut inner = (*self.cx.0).clone();
