@@ -1,19 +1,25 @@
 //! The composition root: the one place that knows every part, in the order in which it happens.
 
+mod board;
+
 use std::{
     path::PathBuf,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
+use board::FileBoard;
+pub use board::{Shown, shown};
 use consort_capabilities as capabilities;
 use consort_core::{
     Capability, Category, Closed, Facade, FacadeBuilder, IdempotencyKey, Limits, Name,
     Orchestrator, RunId, StepError, TenantId, journal::Journal,
 };
 use consort_durable::{MemoryJournal, SqliteJournal, sqlite};
+use consort_infrastructure::{self as infrastructure, Infrastructure};
 use futures_util::future::BoxFuture;
 
+type Ports = Box<dyn FnOnce(FacadeBuilder) -> FacadeBuilder + Send>;
 type Registration = Box<dyn FnOnce(Facade) -> BoxFuture<'static, Result<(), StepError>> + Send>;
 
 /// A running engine with everything installed.
@@ -31,7 +37,8 @@ pub struct Builder {
     store: Option<PathBuf>,
     limits: Limits,
     capabilities: capabilities::Config,
-    ports: FacadeBuilder,
+    infrastructure: infrastructure::Config,
+    ports: Vec<Ports>,
     own: Vec<Registration>,
     stay: bool,
 }
@@ -65,10 +72,20 @@ impl Builder {
         self
     }
 
+    /// Guards of callees, and how their health is judged.
+    #[must_use]
+    pub fn infrastructure(mut self, config: infrastructure::Config) -> Self {
+        self.infrastructure = config;
+        self
+    }
+
     /// Clock, randomness, guards, policies and signals other than the defaults.
     #[must_use]
-    pub fn ports(mut self, change: impl FnOnce(FacadeBuilder) -> FacadeBuilder) -> Self {
-        self.ports = change(self.ports);
+    pub fn ports(
+        mut self,
+        change: impl FnOnce(FacadeBuilder) -> FacadeBuilder + Send + 'static,
+    ) -> Self {
+        self.ports.push(Box::new(change));
         self
     }
 
@@ -100,12 +117,20 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// `configuration` naming the limit; `conflict` naming what is registered twice; those of the
+    /// `configuration` naming the limit or setting; `conflict` naming what is registered twice; those of the
     /// store: `store_locked`, `store_too_new`, `store_corrupt`, `store_unavailable`.
     pub async fn build(self) -> Result<Consort, StepError> {
         let grace = self.limits.grace;
+        let infrastructure = Infrastructure::new(self.infrastructure)?;
+        let infrastructure = match &self.store {
+            Some(store) => infrastructure.board(FileBoard::new(store)),
+            None => infrastructure,
+        };
         let journal = open(self.store).await?; // The only effect before anything is registered.
-        let facade = self.ports.limits(self.limits).build(journal.clone())?;
+        let ports = infrastructure.guard(Facade::builder());
+        let ports = self.ports.into_iter().fold(ports, |ports, change| change(ports));
+        let facade = ports.limits(self.limits).build(journal.clone())?;
+        infrastructure.install(&facade).await?;
         capabilities::install(&facade, self.capabilities)?;
         consort_domain::install(&facade, journal.clone()).await?;
         for register in self.own {

@@ -22,12 +22,14 @@
 mod app;
 pub mod prelude;
 
-pub use app::{Builder, Consort, global};
+pub use app::{Builder, Consort, Shown, global, shown};
 pub use consort_capabilities as capabilities;
 pub use consort_content as content;
 pub use consort_core as core;
 pub use consort_domain as domain;
 pub use consort_durable as durable;
+pub use consort_infrastructure as infrastructure;
+pub use consort_resilience as resilience;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
@@ -36,3 +38,7 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/guide.md")]
 struct Guide;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/resilience/orchestrator.md")]
+struct ResilienceGuide;

@@ -15,6 +15,7 @@ use consort_content::{
 use consort_core::{
     Blob, Capability, CapabilityDescriptor, Effect, Name, Outcome, Request, RunId, StepContext,
     StepError, StepResult, Version,
+    guard::Reach,
     journal::{Journal, RunFilter},
     record::{RunState, RunSummary},
 };
@@ -169,6 +170,10 @@ impl Capability for Recaller {
             recompute: false,
             purpose: "Finds near-duplicates and evidence in earlier reports of the tenant".into(),
         }
+    }
+
+    fn reach(&self, _: &Recall) -> Reach {
+        Reach::Here
     }
 
     async fn invoke(&self, cx: &StepContext, request: Recall) -> StepResult<Recalled> {

@@ -6,6 +6,8 @@ mod budget;
 mod durable_wait;
 #[path = "../../examples/events.rs"]
 mod events;
+#[path = "../../examples/resilience.rs"]
+mod resilience;
 #[path = "../../examples/versions.rs"]
 mod versions;
 
@@ -25,6 +27,11 @@ fn progress_reaches_whoever_listens() {
 }
 
 #[test]
+fn calls_go_to_whoever_is_well() {
+    resilience::main().expect("the example ends well");
+}
+
+#[test]
 fn open_runs_stay_on_their_version() {
     versions::main().expect("the example ends well");
 }
@@ -33,5 +40,5 @@ fn open_runs_stay_on_their_version() {
 fn no_example_is_forgotten_here() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
     let names = std::fs::read_dir(folder).expect("a folder of examples").count();
-    assert_eq!(names, 4);
+    assert_eq!(names, 5);
 }

@@ -1,0 +1,114 @@
+//! The operations that steer: isolate, release, reset, describe.
+
+use consort_core::{
+    Category, Context, Description, EventName, Facade, Name, Outcome, RunId, StepError, StepResult,
+    journal::RunFilter, record::RunState,
+};
+use serde_json::json;
+
+use super::{
+    Resilience,
+    request::{Isolate, Operate, Operated},
+};
+use crate::{health::Isolation, isolation};
+
+impl Resilience {
+    pub(super) async fn isolate(&self, cx: &Context, ask: Isolate) -> StepResult<Operated> {
+        let Isolate { callee, reason } = ask;
+        let facade = self.facade()?;
+        known(&facade, &callee)?;
+        let held = self.guards.isolations();
+        if let Some(before) = held.into_iter().find(|isolation| isolation.callee == callee) {
+            let run = before.run;
+            return Ok(Outcome::succeeded(Operated::Isolate { callee, run, already: true }));
+        }
+        let request = json!({ "callee": callee, "reason": reason });
+        // A root of its own: it outlives this call.
+        let root = Context::new(cx.tenant().clone());
+        let run = facade.start_run(isolation::name().as_str(), root, request).await?;
+        let Some(run) = run.id().cloned() else {
+            return Err(StepError::new(Category::Internal, "an isolation without a run"));
+        };
+        let since = cx.now()?;
+        self.guards.hold(Isolation { callee: callee.clone(), reason, run: run.clone(), since });
+        Ok(Outcome::succeeded(Operated::Isolate { callee, run, already: false }))
+    }
+
+    pub(super) async fn release(&self, callee: String) -> StepResult<Operated> {
+        if self.end_isolations(&callee).await? == 0 {
+            return Ok(Outcome::skipped(format!("`{callee}` is not isolated")));
+        }
+        Ok(Outcome::succeeded(Operated::Release { callee }))
+    }
+
+    pub(super) async fn reset(&self, callee: String) -> StepResult<Operated> {
+        let ended = self.end_isolations(&callee).await?;
+        let pipelines = self.guards.reset(&callee) as u64;
+        if ended == 0 && pipelines == 0 {
+            return Ok(Outcome::skipped(format!("nothing is remembered of `{callee}`")));
+        }
+        Ok(Outcome::succeeded(Operated::Reset { callee, pipelines }))
+    }
+
+    pub(super) fn describe(&self, callee: String) -> StepResult<Operated> {
+        let guards = match known(&self.facade()?, &callee)? {
+            Description::Capability { guards, .. } | Description::Orchestrator { guards, .. } => {
+                guards
+            }
+        };
+        Ok(Outcome::succeeded(Operated::Describe { callee, guards }))
+    }
+
+    /// Ends what holds exactly this callee off; how many there were.
+    async fn end_isolations(&self, callee: &str) -> Result<usize, StepError> {
+        let facade = self.facade()?;
+        let held = self.guards.isolations();
+        let held: Vec<RunId> =
+            held.into_iter().filter(|one| one.callee == callee).map(|one| one.run).collect();
+        for run in &held {
+            let event = EventName::new(isolation::RELEASE).expect("a valid name");
+            match facade.signal(run, event, json!({})).await {
+                Ok(()) => {}
+                // It has ended by itself meanwhile.
+                Err(error) if error.category() == Category::Conflict => {}
+                Err(error) => return Err(error),
+            }
+            self.guards.let_go(run);
+        }
+        Ok(held.len())
+    }
+
+    /// Holds off again what the store says is held off.
+    pub(super) async fn restore(&self) -> Result<(), StepError> {
+        let facade = self.facade()?;
+        for state in [RunState::Open, RunState::Waiting] {
+            let filter = RunFilter {
+                orchestrator: Some(isolation::name()),
+                state: Some(state),
+                limit: usize::MAX,
+                ..RunFilter::default()
+            };
+            for run in facade.runs(filter).await? {
+                let started = facade.history(&run.id).await?.started;
+                if let Some(isolation) = isolation::of(started) {
+                    self.guards.hold(isolation);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is registered under the name of a callee or of one of its endpoints.
+fn known(facade: &Facade, callee: &str) -> Result<Description, StepError> {
+    let base = callee.split_once('/').map_or(callee, |(base, _)| base);
+    let name = Name::new(base).map_err(|error| {
+        StepError::new(Category::InvalidRequest, error.to_string())
+            .violation("/callee", "must be a callee, or `callee/endpoint`")
+    })?;
+    if [<Operate as consort_core::Request>::CALLEE, isolation::name().as_str()].contains(&base) {
+        let message = format!("`{base}` must stay within reach: it is what ends an isolation");
+        return Err(StepError::new(Category::InvalidRequest, message));
+    }
+    facade.describe(&name)
+}
