@@ -2,12 +2,14 @@
 //! what it means is decided in `settings` and in each command.
 
 mod analyze;
+mod health;
 mod runs;
 
 use std::path::PathBuf;
 
 pub(crate) use analyze::{Analyze, Depth, Format};
 use clap::{Parser, Subcommand};
+pub(crate) use health::{Breakers, Health, Isolate, Steer};
 pub(crate) use runs::{Backup, Cancel, Fork, Resume, Run, Runs, Show, Signal, State};
 
 const AFTER: &str = "\
@@ -78,6 +80,16 @@ With --json: {name, version, …, request, response, guards: [{name, settings}]}
     Fork(Fork),
     /// Send an event to a run that waits for it.
     Signal(Signal),
+    /// Tell how well those are who were called lately.
+    Health(Health),
+    /// Tell which breakers are open.
+    Breakers(Breakers),
+    /// Refuse all calls to somebody until further notice.
+    Isolate(Isolate),
+    /// End an isolation.
+    Release(Steer),
+    /// End an isolation, close the breakers and forget what was seen.
+    Reset(Steer),
     /// Look after the store.
     #[command(subcommand)]
     Store(Store),

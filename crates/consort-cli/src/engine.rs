@@ -132,6 +132,12 @@ impl<'a> Engine<'a> {
         Failure::Interrupted(code)
     }
 
+    /// Leaves without a word about runs: what was asked for is done.
+    pub(crate) async fn leave(self) -> Result<(), Failure> {
+        self.consort.suspend().await?;
+        Ok(())
+    }
+
     /// Leaves. Runs that nobody here waits for go on at the next start.
     pub(crate) async fn close(self) -> Result<(), Failure> {
         let closed = self.consort.suspend().await?;

@@ -11,12 +11,14 @@ mod draw;
 mod engine;
 mod events;
 mod fail;
+mod health;
 mod inspect;
 mod interrupt;
 mod reading;
 mod run;
 mod run_ref;
 mod settings;
+mod steer;
 mod store_file;
 mod text;
 mod view;
@@ -69,6 +71,11 @@ async fn run(settings: &Settings, console: &Console, command: Command) -> Result
         Command::Cancel(typed) => change::cancel(settings, console, typed).await,
         Command::Fork(typed) => run::fork(settings, console, typed).await,
         Command::Signal(typed) => change::signal(settings, console, typed).await,
+        Command::Health(typed) => health::health(settings, console, typed).await,
+        Command::Breakers(typed) => health::breakers(settings, console, typed).await,
+        Command::Isolate(typed) => steer::isolate(settings, console, typed).await,
+        Command::Release(typed) => steer::release(settings, console, typed).await,
+        Command::Reset(typed) => steer::reset(settings, console, typed).await,
         Command::Store(Store::Check) => store_file::check(settings, console).await,
         Command::Store(Store::Backup(typed)) => store_file::backup(settings, console, typed).await,
         Command::Completions { shell } => completions::print(console, shell),

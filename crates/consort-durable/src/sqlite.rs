@@ -47,6 +47,7 @@ mod writer;
 pub use backup::backup;
 pub use check::{Checked, Damage, check};
 pub use inbox::post;
+pub use lock::has_owner;
 pub use reader::SqliteReader;
 
 /// When a change counts as kept.

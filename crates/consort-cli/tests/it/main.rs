@@ -5,6 +5,7 @@
 mod analyze;
 mod basics;
 mod batch;
+mod health;
 mod owner;
 mod runs;
 mod world;

@@ -34,6 +34,13 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
+/// True when a living process owns the store at `path`, or is about to. Blocks.
+pub fn has_owner(path: impl AsRef<Path>) -> bool {
+    let Ok(file) = File::open(beside(path.as_ref(), ".lock")) else { return false };
+    // Shared: those who only ask do not take each other for the owner.
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
 impl Lock {
     /// Takes the lock of the store at `path`, or says who has it.
     pub(crate) fn take(path: &Path) -> Result<Self, JournalError> {
