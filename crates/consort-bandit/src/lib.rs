@@ -42,6 +42,7 @@ mod agent;
 mod arms;
 pub mod auto;
 mod blocks;
+pub mod budget;
 pub mod codec;
 mod counts;
 mod detect;

@@ -77,6 +77,11 @@ impl Odds {
         }
     }
 
+    /// Narrows the arms that can be chosen.
+    pub(crate) fn restrict(&mut self, available: ArmSet) {
+        self.available = available;
+    }
+
     /// The parts a rule works on: available arms, means, widths, probabilities.
     pub(crate) fn parts(&mut self) -> (&ArmSet, &[f64], &[f64], &mut [f64]) {
         (&self.available, &self.mean, &self.width, &mut self.probabilities)

@@ -14,6 +14,8 @@ pub(crate) struct Set {
     pub(crate) available: Vec<u64>,
     /// Rounds until the reward of each row is known, −1 for never; empty when at once.
     pub(crate) delay: Vec<i64>,
+    /// Latency of all arms of each row; empty when there is none.
+    pub(crate) latency: Vec<f64>,
     /// Tenant of each row; empty when there is none.
     pub(crate) tenant: Vec<usize>,
 }
@@ -42,7 +44,7 @@ impl Set {
             (0..header.len()).filter(|&i| numbered(header[i])).collect()
         };
         let one = |name: &str| header.iter().position(|column| *column == name);
-        let (x, r, m, c) = (many('x'), many('r'), many('m'), many('c'));
+        let (x, r, m, c, l) = (many('x'), many('r'), many('m'), many('c'), many('l'));
         let (class, subject) = (one("y"), one("subject"));
         if x.is_empty() || class.is_none() && r.is_empty() {
             return Err(format!("`{path}` is in none of the documented layouts").into());
@@ -75,6 +77,7 @@ impl Set {
             truth,
             available: whole(one("avail")).into_iter().map(|mask| mask as u64).collect(),
             delay: whole(one("delay")).into_iter().map(|delay| delay as i64).collect(),
+            latency: take(&l),
             tenant: whole(one("tenant")).into_iter().map(|tenant| tenant as usize).collect(),
         })
     }

@@ -6,7 +6,8 @@
 //! ```
 //! Further options: `--policy NAME` (an entry of the tuned grid by its text), `--per-shuffle`
 //! (one column per shuffle), `--immediate` (ignore the delay column), `--prefixes` (worst prefix
-//! against the best fixed arm), `--against BASELINES.json` (paired with the given baselines).
+//! against the best fixed arm), `--budget COST[/LATENCY]` per round (several; the budgeted default
+//! beside the clairvoyant linear programme), `--against BASELINES.json` (paired with the given baselines).
 //!
 //! Layouts: `x0..,y` (classification), or `[tenant][,subject][,avail][,delay],x..,r..[,m..][,c..][,l..]`
 //! (an environment). Contexts are never rescaled. Metrics: `loss` (mean of 1 − reward, for
@@ -14,6 +15,7 @@
 //! without means, `reward`.
 
 mod against;
+mod budgets;
 mod data;
 mod grid;
 mod play;
@@ -33,6 +35,7 @@ struct Asked {
     per_shuffle: bool,
     immediate: bool,
     prefixes: bool,
+    budgets: Vec<budgets::Budgets>,
     against: Option<String>,
 }
 
@@ -45,6 +48,7 @@ fn parse() -> Result<Asked, Box<dyn Error>> {
         per_shuffle: false,
         immediate: false,
         prefixes: false,
+        budgets: Vec::new(),
         against: None,
     };
     let mut args = std::env::args().skip(1);
@@ -61,6 +65,7 @@ fn parse() -> Result<Asked, Box<dyn Error>> {
             "--per-shuffle" => asked.per_shuffle = true,
             "--immediate" => asked.immediate = true,
             "--prefixes" => asked.prefixes = true,
+            "--budget" => asked.budgets.push(value()?.parse()?),
             "--against" => asked.against = Some(value()?),
             _ if arg.starts_with("--") => return Err(format!("unknown option `{arg}`").into()),
             _ => asked.sets.push(arg),
@@ -95,6 +100,9 @@ fn main() -> Result<(), Box<dyn Error>> {
                 set.name,
                 worst.len()
             )?;
+        }
+        for budget in &asked.budgets {
+            budgets::report(&mut out, &set, *budget, asked.shuffles.clone())?;
         }
         if let Some(baselines) = &asked.against {
             against::compare(&mut out, baselines, &set, &asked.tier, &asked.shuffles, &values)?;
