@@ -28,9 +28,20 @@ use crate::{
 /// What a driver can be told.
 #[derive(Debug)]
 pub(crate) enum Mail {
-    Event { event: EventName, data: Value },
-    Child { position: u32, result: StepResult<Value>, spend: Spend },
-    Cancel { reason: String },
+    Event {
+        event: EventName,
+        data: Value,
+    },
+    Child {
+        position: u32,
+        result: StepResult<Value>,
+        spend: Spend,
+        /// True when the log has an entry about it.
+        recorded: bool,
+    },
+    Cancel {
+        reason: String,
+    },
 }
 
 /// The state that drivers share.
@@ -39,6 +50,8 @@ pub(crate) struct Engine {
     active: Mutex<HashMap<RunId, mpsc::Sender<Mail>>>,
     waiters: Mutex<HashMap<RunId, Vec<oneshot::Sender<StepResult<Value>>>>>,
     blocked: Mutex<HashMap<RunId, (Name, Version)>>,
+    /// Runs that have answered and still clean up: their end is not on record yet.
+    ending: Mutex<HashMap<RunId, (StepResult<Value>, Spend)>>,
     trees: tree::Trees,
     timers: timers::Timers,
     /// Cancelled when drivers must let go of their runs without ending them.
@@ -52,6 +65,7 @@ impl Engine {
             active: Mutex::default(),
             waiters: Mutex::default(),
             blocked: Mutex::default(),
+            ending: Mutex::default(),
             trees: tree::Trees::default(),
             timers: timers::Timers::default(),
             suspend: CancellationToken::new(),
@@ -69,6 +83,10 @@ impl Engine {
 
     fn blocked(&self) -> MutexGuard<'_, HashMap<RunId, (Name, Version)>> {
         self.blocked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ending(&self) -> MutexGuard<'_, HashMap<RunId, (StepResult<Value>, Spend)>> {
+        self.ending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Runs in memory.

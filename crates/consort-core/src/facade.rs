@@ -1,6 +1,7 @@
 //! The facade: registers, discovers and runs orchestrators, and owns their lifecycle.
 
 mod builder;
+mod inbox;
 mod runs;
 
 use std::{
@@ -410,7 +411,7 @@ impl Facade {
         }
         self.0.tasks.spawn_once(engine::keep_time(self.0.clone()));
         let resumed = if resume { engine::resume_all(&self.0).await? } else { 0 };
-        self.0.tasks.spawn_once(runs::listen(self.clone()));
+        self.0.tasks.spawn_once(inbox::listen(self.clone()));
         Ok(resumed)
     }
 

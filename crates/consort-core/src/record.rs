@@ -214,6 +214,9 @@ pub enum Record {
         /// Entries in the log that the run had seen. When there are more by now, something
         /// arrived meanwhile: the journal keeps this entry but does not treat the run as parked.
         seen: u64,
+        /// The external events that it waits for.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        awaits: Vec<EventName>,
     },
     /// Somebody asked for the run's end.
     Cancel {

@@ -55,7 +55,7 @@ impl Fact {
                 spend: step.spend,
                 child: step.kind == StepKind::Child,
             },
-            Record::Parked { due, seen } => Self::Parked { due: *due, seen: *seen },
+            Record::Parked { due, seen, .. } => Self::Parked { due: *due, seen: *seen },
             Record::Ended(ended) => Self::Ended(Ending {
                 at: ended.at,
                 status: Status::of(&ended.result),

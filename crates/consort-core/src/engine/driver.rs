@@ -353,13 +353,13 @@ impl Driver {
     }
 
     fn read(&mut self, mail: Mail) {
-        self.seen += 1;
+        self.seen += u64::from(!matches!(mail, Mail::Child { recorded: false, .. }));
         match mail {
             Mail::Event { event, data } => {
                 self.events.entry(event).or_insert(data);
                 self.ring();
             }
-            Mail::Child { position, result, spend } => {
+            Mail::Child { position, result, spend, recorded: _ } => {
                 if let Some(passive) = self.passive.remove(&position) {
                     self.record(Finished { spend, ..passive.finished(result) });
                 } else if self.running.contains_key(&position) {
@@ -427,7 +427,8 @@ impl Driver {
         let mut batch = self.flush();
         let seen = self.seen + batch.entries.len() as u64;
         let due = due.map(|due| due.utc);
-        batch.entries.push((self.id().clone(), Record::Parked { due, seen }));
+        let awaits = self.awaited_events();
+        batch.entries.push((self.id().clone(), Record::Parked { due, seen, awaits }));
         self.commit(batch).await?;
         // Under the lock that senders of mail take: what comes later finds no mailbox and wakes
         // the run from its history.

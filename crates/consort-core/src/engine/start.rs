@@ -327,12 +327,14 @@ async fn find_child(
     ledger: &Arc<Ledger>,
 ) -> Result<Option<Child>, StepError> {
     let Some(past) = host.journal.history(id).await? else { return Ok(None) };
-    Ok(Some(match past.ended {
-        Some(ended) => {
+    let ended = past.ended.map(|ended| (ended.result, ended.spend));
+    let ended = ended.or_else(|| host.engine.ending().get(id).cloned());
+    Ok(Some(match ended {
+        Some((result, spend)) => {
             if tree.see(id) {
-                ledger.recall(ended.spend);
+                ledger.recall(spend);
             }
-            Child::Ended(ended.result, ended.spend)
+            Child::Ended(result, spend)
         }
         None => {
             super::wake(host, id);
@@ -341,15 +343,17 @@ async fn find_child(
     }))
 }
 
-/// Tells a parent that its child has ended: by mail, or by taking it up again.
+/// Tells a parent that its child has ended: by mail, or by taking it up again. `recorded` says
+/// whether the parent's log tells it as well.
 pub(super) fn tell_parent(
     host: &Arc<Host>,
     child: &RunId,
     result: &StepResult<Value>,
     spend: Spend,
+    recorded: bool,
 ) {
     let (Some(parent), Some(position)) = (child.parent(), child.position()) else { return };
-    let mail = Mail::Child { position, result: result.clone(), spend };
+    let mail = Mail::Child { position, result: result.clone(), spend, recorded };
     if !matches!(host.engine.mail(&parent, mail), Ok(true)) {
         super::wake(host, &parent);
     }

@@ -1,18 +1,15 @@
-//! Durable runs from outside: looked at, waited for, signalled, cancelled, resumed, forked; and
-//! the requests of other processes.
+//! Durable runs from outside: looked at, waited for, signalled, cancelled, resumed, forked.
 
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Facade, parse_name};
+use super::Facade;
 use crate::{
-    Category, Context, EventName, Name, RunId, StepError, Version,
-    call::Options,
+    Category, EventName, Name, RunId, StepError, Version,
     engine::{self, RunHandle},
-    events::Event,
-    journal::{Batch, Message, MessageId, RunFilter, StartRequest},
+    journal::{Batch, RunFilter},
     record::{History, Record, RunSummary},
 };
 
@@ -176,52 +173,6 @@ impl Facade {
         let blocked: Vec<RunId> = self.blocked().into_iter().map(|(id, ..)| id).collect();
         RunReport::read(&*self.host().journal, run, &blocked).await
     }
-
-    async fn apply(&self, id: MessageId, message: Message) -> Result<(), StepError> {
-        let host = self.host();
-        let applied = || Batch { applied: vec![id], ..Batch::default() };
-        match message {
-            Message::Start(start) => self.start_for_another(*start, applied()).await,
-            Message::Cancel { run, reason } => engine::cancel(host, &run, &reason, applied()).await,
-            Message::Event { run, event, data } => {
-                engine::event(host, &run, event, data, applied()).await
-            }
-            Message::Resume { run } => {
-                host.journal.commit(applied()).await?;
-                self.resume(&run).await.map(drop)
-            }
-            Message::Custom { orchestrator, request } => {
-                // Others wait behind this one, so it cannot take as long as it likes.
-                let cx = Context::default().timeout(host.limits.grace);
-                let done = self.orchestrate(orchestrator.as_str(), cx, request).await;
-                host.journal.commit(applied()).await?;
-                done.map(drop)
-            }
-        }
-    }
-
-    async fn start_for_another(&self, start: StartRequest, batch: Batch) -> Result<(), StepError> {
-        let name = parse_name(start.orchestrator.as_str())?;
-        let entry = self.durable(&name)?;
-        entry.schemas.check(&start.request).map_err(|error| error.within(&name))?;
-        let clock = &*self.host().clock;
-        let mut cx = self.context(start.tenant).request(start.request_id);
-        let inner = Arc::make_mut(&mut cx.0);
-        inner.deadline = start.deadline.map(|utc| crate::Deadline::at_utc(utc, clock));
-        inner.budget = start.budget;
-        inner.idempotency_key = start.idempotency_key;
-        inner.metadata = Some(Arc::new(start.metadata));
-        let (options, id) = (Options::default(), start.id);
-        let (host, request) = (self.host(), start.request);
-        let taken = batch.clone();
-        let handle =
-            engine::start_root_as(host, &cx, &entry, request, options, id.clone(), batch).await?;
-        if handle.id() != Some(&id) {
-            // Declined, or an earlier run had the key: nothing was written, and nothing need be.
-            host.journal.commit(taken).await?;
-        }
-        Ok(())
-    }
 }
 
 impl RunReport {
@@ -264,47 +215,5 @@ impl RunReport {
             waiting.push(report);
         }
         waiting.pop().ok_or_else(|| engine::no_such_run(run))
-    }
-}
-
-/// Takes up what other processes ask for, as it arrives.
-pub(super) async fn listen(facade: Facade) {
-    let host = facade.host().clone();
-    loop {
-        let rang = host.journal.rang();
-        match host.journal.inbox().await {
-            Ok(messages) => {
-                for (id, message) in messages {
-                    take(&facade, id, message).await;
-                }
-            }
-            Err(error) => {
-                let why = error.to_string();
-                host.events.emit(|| Event::StoreFailed { doing: "read the inbox".into(), why });
-            }
-        }
-        tokio::select! {
-            biased;
-            () = host.closing.cancelled() => return,
-            () = rang => {}
-        }
-    }
-}
-
-async fn take(facade: &Facade, id: MessageId, message: Message) {
-    let Err(error) = facade.apply(id, message).await else { return };
-    let host = facade.host();
-    let later = [Category::ShuttingDown, Category::StoreUnavailable, Category::StorageFull];
-    if later.contains(&error.category()) {
-        // Not the sender's fault: it is taken up again, by this process or the next.
-        return;
-    }
-    let why = format!("{error}: {}", error.causes().join(": "));
-    host.events.emit(|| Event::MessageRefused { message: id, why });
-    // A refused request is dealt with as well.
-    let batch = Batch { applied: vec![id], ..Batch::default() };
-    if let Err(error) = host.journal.commit(batch).await {
-        let why = error.to_string();
-        host.events.emit(|| Event::StoreFailed { doing: "empty the inbox".into(), why });
     }
 }

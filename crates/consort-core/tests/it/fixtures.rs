@@ -294,6 +294,11 @@ impl Leaf {
 }
 
 impl Leaf {
+    pub(crate) fn bound(mut self, bound: impl Fn(&Value) -> Spend + Send + Sync + 'static) -> Self {
+        self.bound = Box::new(bound);
+        self
+    }
+
     pub(crate) fn recompute(mut self) -> Self {
         self.descriptor.recompute = true;
         self

@@ -4,4 +4,6 @@
 mod defects;
 mod facade_table;
 mod fixtures;
+mod random;
 mod replay;
+mod visible;

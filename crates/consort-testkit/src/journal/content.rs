@@ -49,7 +49,11 @@ pub async fn every_kind_of_entry_comes_back_as_it_was(store: &impl Store) {
             at: NOW,
         },
         Record::Nudge { position: u32::MAX },
-        Record::Parked { due: None, seen: 3 },
+        Record::Parked {
+            due: None,
+            seen: 3,
+            awaits: vec![EventName::new("editor").expect("valid")],
+        },
         Record::Cancel { reason: String::new(), at: Timestamp(0) },
     ];
     accept(&journal, [(run.clone(), born.clone())]).await;

@@ -51,7 +51,10 @@ pub async fn every_filter_holds(store: &impl Store) {
         accept(&journal, [(run.clone(), born)]).await;
         match number % 5 {
             0 => accept(&journal, [(run, ended(NOW))]).await,
-            1 => accept(&journal, [(run, Record::Parked { due: None, seen: 1 })]).await,
+            1 => {
+                accept(&journal, [(run, Record::Parked { due: None, seen: 1, awaits: vec![] })])
+                    .await
+            }
             _ => {}
         }
     }

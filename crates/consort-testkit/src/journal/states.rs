@@ -82,7 +82,7 @@ pub async fn nothing_follows_the_end(store: &impl Store) {
 pub async fn a_run_parks_only_if_it_has_seen_every_entry(store: &impl Store) {
     let (journal, _) = open(store).await;
     let run = root(1);
-    let parked = |seen| Record::Parked { due: Some(Timestamp(NOW.0 + 5)), seen };
+    let parked = |seen| Record::Parked { due: Some(Timestamp(NOW.0 + 5)), seen, awaits: vec![] };
     let look = || async {
         let open = journal.open_runs().await.expect("readable");
         (open[0].parked, open[0].due.is_some())
@@ -115,11 +115,11 @@ pub async fn any_later_entry_unparks(store: &impl Store) {
         Record::Timer { position: 0, set: NOW, due: NOW },
         Record::Cancel { reason: "enough".into(), at: NOW },
         Record::Event { event: EventName::new("go").expect("valid"), data: json!(1), at: NOW },
-        Record::Parked { due: None, seen: 1 },
+        Record::Parked { due: None, seen: 1, awaits: vec![] },
     ];
     for (number, arrival) in (0..).zip(arrivals) {
         let run = root(number);
-        let park = Record::Parked { due: None, seen: 1 };
+        let park = Record::Parked { due: None, seen: 1, awaits: vec![] };
         accept(&journal, [(run.clone(), started(&run)), (run.clone(), park)]).await;
         let filter = || RunFilter { tree: Some(run.clone()), ..RunFilter::default() };
         let before = journal.runs(filter()).await.expect("readable");
@@ -140,7 +140,7 @@ pub async fn open_runs_are_those_not_ended(store: &impl Store) {
     let due = Timestamp(NOW.0 + 60_000);
     accept(&journal, [(root(1), ended(NOW))]).await;
     accept(&journal, [(root(2), failed(NOW, Category::Network))]).await;
-    accept(&journal, [(root(3), Record::Parked { due: Some(due), seen: 1 })]).await;
+    accept(&journal, [(root(3), Record::Parked { due: Some(due), seen: 1, awaits: vec![] })]).await;
     let mut open = journal.open_runs().await.expect("readable");
     open.sort_by(|a, b| a.id.cmp(&b.id));
     let seen: Vec<_> = open.iter().map(|run| (run.id.clone(), run.parked, run.due)).collect();

@@ -30,10 +30,15 @@ impl Driver {
         if timed_out {
             // After a restart the passed deadline would give the same answer, so nobody has to
             // wait for `cleanup` and the disk.
+            let known = (result.clone(), self.spent);
+            self.host.engine.ending().insert(self.id().clone(), known);
+            tell_parent(&self.host, self.id(), &result, self.spent, false);
             self.host.engine.answer(self.id(), &result);
         }
         self.clean_up().await;
-        if let Err(error) = self.write_end(&result).await {
+        let written = self.write_end(&result).await;
+        self.host.engine.ending().remove(self.id());
+        if let Err(error) = written {
             self.halt(Halt::Store(error));
             return;
         }
@@ -188,7 +193,7 @@ impl Driver {
         // spend is back.
         drop(self);
         if id.parent().is_some() {
-            tell_parent(&host, &id, result, spent);
+            tell_parent(&host, &id, result, spent, true);
         } else {
             host.engine.trees.forget(&id);
         }

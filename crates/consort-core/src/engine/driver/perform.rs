@@ -1,6 +1,7 @@
 //! Carrying out the steps that a run has issued.
 
 use std::{
+    collections::BTreeSet,
     future::Future,
     sync::{Arc, Mutex, atomic::AtomicU32},
 };
@@ -44,6 +45,14 @@ pub(super) struct Passive {
 }
 
 impl Passive {
+    /// The event that it waits for, if it does.
+    fn event(&self) -> Option<&EventName> {
+        match &self.command.op {
+            Op::Wait { event, .. } => Some(event),
+            Op::Sleep(_) | Op::Call { .. } => None,
+        }
+    }
+
     pub(super) fn finished(self, result: StepResult<Value>) -> Finished {
         let Self { command, kind, began, .. } = self;
         Finished {
@@ -130,20 +139,21 @@ impl Driver {
         }
     }
 
+    /// The events that steps wait for, each once.
+    pub(super) fn awaited_events(&self) -> Vec<EventName> {
+        let events: BTreeSet<EventName> =
+            self.passive.values().filter_map(|passive| passive.event().cloned()).collect();
+        events.into_iter().collect()
+    }
+
     /// Ends the waits that are over: an event is there, or the time is up.
     pub(super) fn ring(&mut self) {
-        let event = |passive: &Passive| -> Option<EventName> {
-            match &passive.command.op {
-                Op::Wait { event, .. } => Some(event.clone()),
-                Op::Sleep(_) | Op::Call { .. } => None,
-            }
-        };
         let over: Vec<(u32, StepResult<Value>)> = self
             .passive
             .iter()
             .filter_map(|(position, passive)| {
-                let awaited = event(passive);
-                if let Some(data) = awaited.as_ref().and_then(|event| self.events.get(event)) {
+                let awaited = passive.event();
+                if let Some(data) = awaited.and_then(|event| self.events.get(event)) {
                     return Some((*position, Ok(Outcome::succeeded(data.clone()))));
                 }
                 let up = passive.due.is_some_and(|due| due.left().is_zero());

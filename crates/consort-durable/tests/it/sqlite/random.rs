@@ -121,7 +121,8 @@ fn batch(changes: &[Change], inbox: &[u64]) -> Batch {
             }
             Change::Local(number) => batch.entries.push((run(*number), local(3))),
             Change::Park { run: number, seen } => {
-                let record = Record::Parked { due: Some(at(*seen)), seen: u64::from(*seen) };
+                let (due, seen) = (Some(at(*seen)), u64::from(*seen));
+                let record = Record::Parked { due, seen, awaits: vec![] };
                 batch.entries.push((run(*number), record));
             }
             Change::Nudge(number) => {
