@@ -73,10 +73,43 @@ fn only_the_capabilities_crate_has_network_clients() {
     for package in list(&metadata(&["--no-deps"]), "packages") {
         let name = package["name"].as_str().expect("a name");
         for dep in list(package, "dependencies") {
-            let client = ["reqwest", "hyper", "ureq", "ssrf-guard", "hickory-resolver"];
+            let client = [
+                "reqwest",
+                "hyper",
+                "hyper-util",
+                "ureq",
+                "tokio-rustls",
+                "rustls",
+                "native-tls",
+                "ssrf-guard",
+                "hickory-resolver",
+            ];
             let to = dep["name"].as_str().expect("a name");
             let allowed = name == "consort-capabilities" || dep["kind"] == "dev";
             assert!(allowed || !client.contains(&to), "{name} must not depend on {to}");
+        }
+    }
+}
+
+#[test]
+fn connections_and_processes_begin_in_one_place_each() {
+    let crates = root().join("crates");
+    let product = |path: &&PathBuf| {
+        let part = |name: &str| path.components().any(|part| part.as_os_str() == name);
+        let test = path.file_name().is_some_and(|name| name == "tests.rs");
+        path.starts_with(&crates) && part("src") && !part("tests") && !test
+    };
+    for (what, place) in [
+        ("TcpStream::connect", "consort-capabilities/src/egress.rs"),
+        ("TcpSocket::new", "no file"),
+        ("UdpSocket::bind", "no file"),
+        ("UnixStream::connect", "no file"),
+        ("Command::new(", "consort-capabilities/src/child.rs"),
+    ] {
+        for path in sources().iter().filter(product) {
+            let text = fs::read_to_string(path).expect("UTF-8");
+            let here = path.ends_with(place) || !text.contains(what);
+            assert!(here, "{}: `{what}` belongs in {place}", path.display());
         }
     }
 }

@@ -3,73 +3,63 @@
 use std::path::Path;
 
 use consort_core::{
-    Capability, CapabilityDescriptor, Category, Effect, Name, Outcome, Request, StepContext,
-    StepError, StepResult, Version,
+    Blob, Capability, CapabilityDescriptor, Effect, Name, Outcome, Request, StepContext, StepError,
+    StepResult, Version,
     guard::Reach,
     port::{Acquire, Acquired, Source},
 };
-use tokio::io::AsyncReadExt;
 
-/// Limits of acquisition.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Largest content, in bytes. Default 64 MiB.
-    pub max_bytes: u64,
-}
+use crate::{
+    fetch::{Fetcher, decompress},
+    file,
+    media::Media,
+};
 
-impl Default for Config {
-    fn default() -> Self {
-        Self { max_bytes: 64 * 1024 * 1024 }
-    }
-}
+/// What the bytes of a source count as until somebody has looked at them.
+const UNKNOWN: &str = "application/octet-stream";
 
 /// The capability.
-#[derive(Clone, Debug)]
-pub struct Acquirer {
-    config: Config,
+#[derive(Debug)]
+pub(crate) struct Acquirer {
+    fetcher: Fetcher,
+    media: Media,
+    max_bytes: u64,
 }
 
 impl Acquirer {
-    /// With these limits.
-    pub fn new(config: Config) -> Self {
-        Self { config }
+    pub(crate) fn new(fetcher: Fetcher, media: Media, max_bytes: u64) -> Self {
+        Self { fetcher, media, max_bytes }
     }
 
     async fn file(&self, cx: &StepContext, path: &str) -> Result<Acquired, StepError> {
-        let bytes = self.read(path).await?;
+        let bytes = file::read(path, self.max_bytes).await?;
         let name = Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned());
-        Ok(Acquired {
-            body: cx.put(bytes, "application/octet-stream").await?,
-            name,
-            media_type: None,
-            url: None,
-            losses: Vec::new(),
-        })
+        Ok(acquired(cx.put(bytes, UNKNOWN).await?, name))
     }
 
-    async fn read(&self, path: &str) -> Result<Vec<u8>, StepError> {
-        let cannot = |error: std::io::Error| {
-            let category = match error.kind() {
-                std::io::ErrorKind::NotFound => Category::NotFound,
-                std::io::ErrorKind::PermissionDenied => Category::PermissionDenied,
-                _ => Category::ProcessingFailed,
-            };
-            StepError::new(category, format!("cannot read `{path}`")).because(&error)
-        };
-        let file = tokio::fs::File::open(path).await.map_err(cannot)?;
-        if file.metadata().await.map_err(cannot)?.is_dir() {
-            let message = format!("`{path}` is a directory");
-            return Err(StepError::new(Category::InvalidRequest, message).hint("name a file"));
+    async fn page(&self, cx: &StepContext, url: &str) -> Result<Acquired, StepError> {
+        let page = self.fetcher.gate().address(url)?;
+        if self.media.covers(&page) {
+            let words = self.media.words(&page).await?;
+            return Ok(Acquired {
+                url: Some(page.as_str().to_owned()),
+                losses: words.losses,
+                ..acquired(cx.put(words.bytes, UNKNOWN).await?, Some(words.name))
+            });
         }
-        let mut bytes = Vec::new();
-        let limit = self.config.max_bytes;
-        file.take(limit + 1).read_to_end(&mut bytes).await.map_err(cannot)?;
-        if bytes.len() as u64 > limit {
-            let message = format!("`{path}` is larger than {limit} bytes");
-            return Err(StepError::new(Category::PayloadTooLarge, message));
-        }
-        Ok(bytes)
+        let fetched = self.fetcher.fetch(url, self.max_bytes).await?;
+        let (encoding, limit) = (fetched.encoding, self.max_bytes);
+        let bytes = cx.blocking(move || decompress(fetched.bytes, encoding, limit)).await??;
+        Ok(Acquired {
+            media_type: fetched.media_type,
+            url: Some(fetched.url),
+            ..acquired(cx.put(bytes, UNKNOWN).await?, None)
+        })
     }
+}
+
+fn acquired(body: Blob, name: Option<String>) -> Acquired {
+    Acquired { body, name, media_type: None, url: None, losses: Vec::new() }
 }
 
 impl Capability for Acquirer {
@@ -81,7 +71,7 @@ impl Capability for Acquirer {
             version: Version::new(1, 0, 0),
             effect: Effect::Read,
             recompute: false,
-            purpose: "Brings a file or stored content into the run".into(),
+            purpose: "Brings a page, a file or stored content into the run".into(),
         }
     }
 
@@ -93,21 +83,12 @@ impl Capability for Acquirer {
     }
 
     async fn invoke(&self, cx: &StepContext, request: Acquire) -> StepResult<Acquired> {
-        match request.source {
-            Source::File(path) => Ok(Outcome::succeeded(self.file(cx, &path).await?)),
-            Source::Url(url) => {
-                let message = format!("cannot fetch `{url}`: this build has no network client");
-                Err(StepError::new(Category::NotConfigured, message)
-                    .hint("save the page to a file first"))
-            }
-            Source::Stored { blob, name } => Ok(Outcome::succeeded(Acquired {
-                body: blob,
-                name: Some(name),
-                media_type: None,
-                url: None,
-                losses: Vec::new(),
-            })),
-        }
+        let acquired = match request.source {
+            Source::File(path) => self.file(cx, &path).await?,
+            Source::Url(url) => self.page(cx, &url).await?,
+            Source::Stored { blob, name } => acquired(blob, Some(name)),
+        };
+        Ok(Outcome::succeeded(acquired))
     }
 }
 

@@ -1,15 +1,31 @@
 //! Leaves that touch the world. The only crate with network clients or child processes.
+//!
+//! Every connection comes from [`egress::Gate`].
 
 mod acquire;
+mod child;
+mod config;
+pub mod egress;
+pub mod fetch;
+mod file;
+pub mod media;
+pub mod pdf;
+#[cfg(test)]
+mod testing;
 
-pub use acquire::{Acquirer, Config};
+pub use config::Config;
 use consort_core::{Facade, StepError};
 
 /// Registers the capabilities.
 ///
 /// # Errors
 ///
-/// `conflict` when one of the names is taken.
+/// `configuration` naming the setting that cannot be used; `conflict` when one of the names is
+/// taken.
 pub fn install(facade: &Facade, config: Config) -> Result<(), StepError> {
-    facade.register_capability(Acquirer::new(config))
+    let gate = egress::Gate::new(config.egress)?;
+    let media = media::Media::new(gate.clone(), config.media, config.max_bytes);
+    let fetcher = fetch::Fetcher::new(gate, config.fetch);
+    facade.register_capability(acquire::Acquirer::new(fetcher, media, config.max_bytes))?;
+    facade.register_capability(pdf::Reader::new(config.pdf))
 }

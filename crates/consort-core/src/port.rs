@@ -76,6 +76,8 @@ pub struct ReadPdf {
 pub struct PdfText {
     /// The extracted document as JSON, in the form of `consort_content::document::Document`.
     pub document: Blob,
+    /// Title as the file states it.
+    pub title: Option<String>,
 }
 
 impl Request for ReadPdf {
