@@ -17,9 +17,10 @@ use consort::{
     Consort,
     content::report::{self, Report, Style},
     core::{Blob, Category, RunId, Status, StepError, events::Event},
-    domain::fallback_autonomous::evidence::EvidenceSource,
+    domain::fallback_autonomous::{Item, evidence::EvidenceSource},
 };
 use futures_util::StreamExt;
+use input::Input;
 use job::{Format, Job, Out};
 use key::{Options, Versions};
 use one::{Done, Ending, one};
@@ -46,27 +47,42 @@ pub(crate) async fn run(
     engine.goes_on_by("the same command again");
     let consort = engine.consort();
     let sources = job.evidence.iter().map(|evidence| evidence.source(&consort));
+    let evidence: Vec<EvidenceSource> = sources.collect::<Result<_, _>>()?;
+    let options = Options {
+        depth: job.depth,
+        evidence: job.evidence.iter().map(evidence::Evidence::key).collect(),
+    };
+    let (versions, runs) = (Versions::of(&consort), RefCell::default());
     let batch = Batch {
-        options: Options {
-            depth: job.depth,
-            evidence: job.evidence.iter().map(evidence::Evidence::key).collect(),
-        },
-        evidence: sources.collect::<Result<_, _>>()?,
-        versions: Versions::of(&consort),
+        options: &options,
+        evidence: &evidence,
+        versions: &versions,
         job: &job,
         console,
         consort: &consort,
         kept,
         resumed: settings.resume || !kept,
-        runs: RefCell::default(),
+        runs: &runs,
     };
     console.begin(batch.job.inputs.len() as u64);
     let watching = |event: &Event| batch.progress(event);
-    let code = engine.during(batch.run(), watching).await;
+    let code = engine.during(everything(batch), watching).await;
     console.end();
     let code = code?;
     engine.close().await?;
     code
+}
+
+/// The inputs, and then what the feeds among them announce.
+async fn everything(batch: Batch<'_>) -> Result<u8, Failure> {
+    let mut tally = Tally::default();
+    batch.run(&mut tally).await?;
+    let items = std::mem::take(&mut tally.items);
+    let more = batch.and_items(items).and_then(|items| batch.job.and(items));
+    let Some(job) = more else { return batch.sum_up(tally) };
+    let batch = Batch { job: &job, ..batch };
+    batch.run(&mut tally).await?;
+    batch.sum_up(tally)
 }
 
 /// An engine on the user's store; on none when that cannot be had and the user did not insist.
@@ -85,7 +101,7 @@ async fn open<'a>(
     }
     let causes: String = why.causes().iter().map(|cause| format!(": {cause}")).collect();
     console.note(&format!("warning: nothing is recorded, {why}{causes}"));
-    Ok((Engine::in_memory(console).await?, false))
+    Ok((Engine::in_memory(console, settings.capabilities.clone()).await?, false))
 }
 
 fn about_the_store(category: Category) -> bool {
@@ -101,11 +117,12 @@ fn about_the_store(category: Category) -> bool {
 }
 
 /// All inputs of one command.
+#[derive(Clone, Copy)]
 struct Batch<'a> {
     job: &'a Job,
-    versions: Versions,
-    options: Options,
-    evidence: Vec<EvidenceSource>,
+    versions: &'a Versions,
+    options: &'a Options,
+    evidence: &'a [EvidenceSource],
     console: &'a Console,
     consort: &'a Consort,
     /// True when runs are recorded.
@@ -113,7 +130,7 @@ struct Batch<'a> {
     /// True when unfinished runs were taken up at start.
     resumed: bool,
     /// Which input a run is about.
-    runs: RefCell<HashMap<RunId, String>>,
+    runs: &'a RefCell<HashMap<RunId, String>>,
 }
 
 /// What the inputs came to.
@@ -127,6 +144,8 @@ struct Tally {
     skipped: usize,
     uncertain: usize,
     failed: usize,
+    /// What the feeds among the inputs announce, by input.
+    items: Vec<(String, Vec<Item>)>,
     lines: BTreeMap<usize, Line>,
 }
 
@@ -146,35 +165,59 @@ struct Line {
 }
 
 impl Batch<'_> {
-    async fn run(&self) -> Result<u8, Failure> {
+    async fn run(&self, tally: &mut Tally) -> Result<(), Failure> {
         let total = self.job.inputs.len();
         let work = self
             .job
             .inputs
             .iter()
             .enumerate()
+            .skip(self.job.done)
             .map(|(index, input)| async move { (index, one(self, input).await) });
         let mut endings = futures_util::stream::iter(work).buffer_unordered(self.job.at_once);
         // What must be printed in the order of the inputs waits here for its turn.
         let mut early: BTreeMap<usize, Done> = BTreeMap::new();
-        let mut next = 0;
-        let mut tally = Tally::default();
+        let mut next = self.job.done;
         while let Some((index, done)) = endings.next().await {
             tally.done += 1;
             if total > 1 {
                 self.console.progress(tally.done, total as u64, self.job.inputs[index].name());
             }
             if !matches!(self.job.out, Out::Print) {
-                self.settle(index, done, &mut tally).await?;
+                self.settle(index, done, tally).await?;
                 continue;
             }
             early.insert(index, done);
             while let Some(done) = early.remove(&next) {
-                self.settle(next, done, &mut tally).await?;
+                self.settle(next, done, tally).await?;
                 next += 1;
             }
         }
-        self.sum_up(tally)
+        Ok(())
+    }
+
+    /// The pages of feeds that are reported on; says what is left out.
+    fn and_items(&self, feeds: Vec<(String, Vec<Item>)>) -> Option<Vec<Input>> {
+        let mut more = Vec::new();
+        for (feed, items) in feeds {
+            let total = items.len();
+            let taken = match self.job.out {
+                Out::File(_) => 0,
+                Out::Print | Out::Directory(_) => self.job.items.min(total),
+            };
+            if matches!(self.job.out, Out::File(_)) && self.job.items > 0 {
+                let text = format!("note: {feed} announces {}", count(total, "page"));
+                self.console
+                    .note(&format!("{text}; to report on them name a directory with --out"));
+            } else if taken < total && taken > 0 {
+                let text =
+                    format!("note: {feed} announces {total} pages, the first {taken} follow");
+                self.console.note(&format!("{text}; --items changes that"));
+            }
+            let urls = items.into_iter().take(taken).map(|item| item.url);
+            more.extend(urls.map(|url| Input::understand(url.into())));
+        }
+        (!more.is_empty()).then_some(more)
     }
 
     /// Writes a report, or says why there is none.
@@ -191,7 +234,10 @@ impl Batch<'_> {
             error: None,
         };
         match ending {
-            Ending::Reported { report, losses } => {
+            Ending::Reported { report, losses, items } => {
+                if !items.is_empty() {
+                    tally.items.push((name.to_owned(), items));
+                }
                 for loss in &losses {
                     let text = format!("degraded: {}{}: {}", self.about(name), loss.what, loss.why);
                     self.console.note(&text);

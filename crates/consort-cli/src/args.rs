@@ -41,6 +41,21 @@ pub(crate) struct Global {
     /// Leave the unfinished runs of the store alone.
     #[arg(long, global = true)]
     pub(crate) no_resume: bool,
+    /// Let pages be fetched from this host although it is not public, e.g. `localhost:8000` or
+    /// `10.0.0.0/8`. May be repeated.
+    #[arg(long, global = true, value_name = "HOST", env = "CONSORT_ALLOW", value_delimiter = ',')]
+    pub(crate) allow: Vec<String>,
+    /// Fetch pages that the host's robots.txt closes to programs.
+    #[arg(long, global = true)]
+    pub(crate) ignore_robots: bool,
+    /// What reads media pages. Default: `yt-dlp` in PATH.
+    #[arg(long, global = true, value_name = "PROGRAM", env = "CONSORT_YT_DLP")]
+    pub(crate) yt_dlp: Option<String>,
+    /// What turns recordings into text: a command that gets the file's path as its last word, or
+    /// the address of an endpoint like OpenAI's `audio/transcriptions`. Both answer with JSON
+    /// that has `segments`.
+    #[arg(long, global = true, value_name = "COMMAND|URL", env = "CONSORT_TRANSCRIBER")]
+    pub(crate) transcriber: Option<String>,
     /// Say nothing but errors on standard error.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
@@ -98,6 +113,16 @@ With --json: {name, version, …, request, response, guards: [{name, settings}]}
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Does dangerous work for another process: takes it on standard input.
+    #[command(subcommand, hide = true)]
+    Worker(Worker),
+}
+
+/// Work that may hang or die, and is watched over by whoever started it.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum Worker {
+    /// Read the text of a PDF.
+    Pdf,
 }
 
 #[derive(Debug, Subcommand)]

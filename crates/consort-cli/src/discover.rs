@@ -2,8 +2,11 @@
 
 use std::fmt::Write;
 
-use consort::core::{
-    CapabilityDescriptor, Category, Description, Descriptor, Name, StepError, guard::GuardInfo,
+use consort::{
+    capabilities::Config,
+    core::{
+        CapabilityDescriptor, Category, Description, Descriptor, Name, StepError, guard::GuardInfo,
+    },
 };
 use serde::Serialize;
 
@@ -22,7 +25,7 @@ struct Listed {
 }
 
 pub(crate) async fn list(console: &Console) -> Result<u8, Failure> {
-    let engine = Engine::in_memory(console).await?;
+    let engine = Engine::in_memory(console, Config::default()).await?;
     let facade = engine.consort().facade().clone();
     let listed = Listed { orchestrators: facade.list(), capabilities: facade.capabilities() };
     engine.close().await?;
@@ -51,7 +54,7 @@ fn listing(listed: &Listed, columns: usize) -> String {
 }
 
 pub(crate) async fn describe(console: &Console, name: &str) -> Result<u8, Failure> {
-    let engine = Engine::in_memory(console).await?;
+    let engine = Engine::in_memory(console, Config::default()).await?;
     let described = known(name).and_then(|name| engine.consort().facade().describe(&name));
     engine.close().await?;
     let described = described?;

@@ -4,7 +4,7 @@
 use std::{fs, future::Future, path::Path};
 
 use consort::{
-    Builder, Consort,
+    Builder, Consort, capabilities,
     core::{
         Category, StepError,
         events::{Event, EventStream, Heard},
@@ -48,7 +48,8 @@ impl<'a> Engine<'a> {
     ) -> Result<Store<'a>, Failure> {
         let place = settings.store()?;
         make_room(place)?;
-        let mut builder = Consort::builder().store(&place.path);
+        let mut builder =
+            Consort::builder().capabilities(settings.capabilities.clone()).store(&place.path);
         if !resume {
             builder = builder.no_resume();
         }
@@ -61,8 +62,11 @@ impl<'a> Engine<'a> {
     }
 
     /// An engine that forgets everything.
-    pub(crate) async fn in_memory(console: &'a Console) -> Result<Self, Failure> {
-        Self::start(Consort::builder(), console, false).await
+    pub(crate) async fn in_memory(
+        console: &'a Console,
+        config: capabilities::Config,
+    ) -> Result<Self, Failure> {
+        Self::start(Consort::builder().capabilities(config), console, false).await
     }
 
     async fn start(builder: Builder, console: &'a Console, kept: bool) -> Result<Self, Failure> {

@@ -25,7 +25,7 @@ mod view;
 
 use std::process::ExitCode;
 
-use args::{Args, Command, Store};
+use args::{Args, Command, Store, Worker};
 use clap::{CommandFactory, Parser, error::ErrorKind};
 use console::Console;
 use fail::Failure;
@@ -33,6 +33,10 @@ use settings::Settings;
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if let Command::Worker(Worker::Pdf) = args.command {
+        // Before anything else is set up: it must need as little as it can.
+        return worker();
+    }
     let settings = Settings::new(&args.global);
     let console = Console::new(&settings);
     let done = tokio::runtime::Builder::new_multi_thread()
@@ -59,6 +63,13 @@ fn main() -> ExitCode {
     })
 }
 
+fn worker() -> ExitCode {
+    match consort::capabilities::pdf::work(std::io::stdin().lock(), std::io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
 async fn run(settings: &Settings, console: &Console, command: Command) -> Result<u8, Failure> {
     match command {
         Command::Analyze(typed) => analyze::run(settings, console, typed).await,
@@ -78,6 +89,8 @@ async fn run(settings: &Settings, console: &Console, command: Command) -> Result
         Command::Reset(typed) => steer::reset(settings, console, typed).await,
         Command::Store(Store::Check) => store_file::check(settings, console).await,
         Command::Store(Store::Backup(typed)) => store_file::backup(settings, console, typed).await,
+        // Was done before there was a runtime.
+        Command::Worker(_) => Ok(0),
         Command::Completions { shell } => completions::print(console, shell),
     }
 }

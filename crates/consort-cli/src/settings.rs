@@ -6,7 +6,13 @@ use std::{
     path::PathBuf,
 };
 
-use consort::core::{Category, StepError};
+use consort::{
+    capabilities::{
+        self,
+        media::transcribe::{Key, Transcriber},
+    },
+    core::{Category, StepError},
+};
 
 use crate::args::Global;
 
@@ -16,6 +22,8 @@ pub(crate) struct Settings {
     store: Option<Place>,
     /// Answer with one JSON document.
     pub(crate) json: bool,
+    /// What may touch the world, and how.
+    pub(crate) capabilities: capabilities::Config,
     /// Take up unfinished runs.
     pub(crate) resume: bool,
     /// How much to tell on standard error.
@@ -72,6 +80,7 @@ impl Settings {
             ascii: terminal && is_ascii(["LC_ALL", "LC_CTYPE", "LANG"].map(variable)),
             store,
             json: typed.json,
+            capabilities: capabilities(typed),
             resume: !typed.no_resume,
             talk,
             columns: columns(),
@@ -86,6 +95,39 @@ impl Settings {
             StepError::new(Category::Configuration, message).hint("name a file with `--store`")
         })
     }
+}
+
+fn capabilities(typed: &Global) -> capabilities::Config {
+    let mut config = capabilities::Config::default();
+    config.egress.allow.clone_from(&typed.allow);
+    config.fetch.robots = !typed.ignore_robots;
+    if let Some(program) = &typed.yt_dlp {
+        config.media.command = vec![program.clone()];
+    }
+    if let Some(path) = std::env::var_os("PATH") {
+        config.media.search_path = path;
+    }
+    config.media.transcriber = typed.transcriber.as_deref().map(transcriber);
+    config.pdf.worker = std::env::current_exe().ok().and_then(|program| {
+        let program = program.into_os_string().into_string().ok()?;
+        Some(vec![program, "worker".to_owned(), "pdf".to_owned()])
+    });
+    config
+}
+
+fn transcriber(typed: &str) -> Transcriber {
+    if typed.starts_with("http://") || typed.starts_with("https://") {
+        let key =
+            std::env::var_os("CONSORT_TRANSCRIBER_KEY").and_then(|key| key.into_string().ok());
+        let model = std::env::var_os("CONSORT_TRANSCRIBER_MODEL");
+        let model = model.and_then(|model| model.into_string().ok());
+        return Transcriber::Endpoint {
+            url: typed.to_owned(),
+            model: model.unwrap_or_else(|| "whisper-1".to_owned()),
+            key: key.map(Key::new),
+        };
+    }
+    Transcriber::Command(typed.split_whitespace().map(str::to_owned).collect())
 }
 
 /// The base directory for data of the XDG specification, version 0.8: a relative one counts as

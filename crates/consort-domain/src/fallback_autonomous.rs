@@ -13,14 +13,14 @@ use consort_content::{
 use consort_core::{
     Blob, Context, Descriptor, Durability, Kind, Layer, Loss, Name, Orchestrator, Outcome, Request,
     StepError, StepResult, Timestamp, Version,
-    port::{Acquire, Source},
+    port::{Acquire, Acquired, ReadPdf, Source},
 };
 use evidence::{EvidenceSource, GatherEvidence, Gathered};
 use futures_util::future::{try_join, try_join_all};
 use recall::{Recall, Recalled};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stages::{AnalyseParts, CheckGate, Compose, Extract};
+use stages::{AnalyseParts, CheckGate, Compose, Extract, Extracted, Text};
 
 /// What is to be reported on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -51,6 +51,19 @@ pub struct Analyzed {
     /// What later reports may want to know of this one.
     #[serde(default)]
     pub digest: Option<Blob>,
+    /// What a feed announces, newest first where the feed is; its own report is on the texts in
+    /// the feed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<Item>,
+}
+
+/// A page that a feed announces.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Item {
+    /// Its address.
+    pub url: String,
+    /// Its title.
+    pub title: Option<String>,
 }
 
 impl Request for Analyze {
@@ -90,8 +103,7 @@ impl Orchestrator for FallbackAutonomous {
 
         cx.progress(2, STAGES, "extract the text");
         let content_hash = acquired.body.hash;
-        let extracted = cx.call(Extract::from(acquired)).value().await?;
-        let document = extracted.document.clone();
+        let Text { document, title, items } = extract(cx, acquired).await?;
         let gate = cx.call(CheckGate { document: document.clone() }).value().await?;
         let stopped = stop_reason(&gate);
 
@@ -136,15 +148,35 @@ impl Orchestrator for FallbackAutonomous {
         for lost in &composed.lost {
             cx.lose(Loss::new("report", lost));
         }
+        // What a feed announces may be worth more than the feed's own words.
+        let stopped = match stopped {
+            Some(reason) if !items.is_empty() => {
+                cx.lose(Loss::new("the feed's own text", reason));
+                None
+            }
+            stopped => stopped,
+        };
         match stopped {
             Some(reason) => Ok(Outcome::skipped(reason)),
             None => Ok(Outcome::succeeded(Analyzed {
                 report: composed.report,
                 digest: Some(composed.digest),
-                title: extracted.title,
+                title,
                 words: composed.words,
                 claims: composed.claims,
+                items,
             })),
+        }
+    }
+}
+
+/// The text of what was acquired; of a PDF from its own process.
+async fn extract(cx: &Context, acquired: Acquired) -> Result<Text, StepError> {
+    match cx.call(Extract::from(acquired)).value().await? {
+        Extracted::Text(text) => Ok(text),
+        Extracted::Pdf(body) => {
+            let read = cx.call(ReadPdf { body }).value().await?;
+            Ok(Text { document: read.document, title: read.title, items: Vec::new() })
         }
     }
 }

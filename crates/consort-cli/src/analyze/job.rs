@@ -8,10 +8,12 @@ use super::{evidence::Evidence, input::Input, target};
 use crate::{args, fail::Failure};
 
 /// The whole order.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Job {
     pub(super) inputs: Vec<Input>,
     pub(super) evidence: Vec<Evidence>,
+    /// How many of them an earlier job has done.
+    pub(super) done: usize,
     /// File names of the reports, one for each input, no two alike.
     pub(super) names: Vec<String>,
     pub(super) format: Format,
@@ -20,6 +22,8 @@ pub(super) struct Job {
     pub(super) timeout: Option<Duration>,
     pub(super) at_once: usize,
     pub(super) again: bool,
+    /// How many pages of a feed are reported on.
+    pub(super) items: usize,
 }
 
 /// Form of a report.
@@ -58,7 +62,7 @@ impl Format {
 }
 
 /// Where reports go.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Out {
     Print,
     File(PathBuf),
@@ -92,6 +96,7 @@ impl Job {
             names: target::names(&inputs, format.ending()),
             inputs,
             evidence,
+            done: 0,
             format,
             out,
             depth: match typed.depth {
@@ -102,7 +107,20 @@ impl Job {
             timeout: typed.timeout,
             at_once: typed.jobs.map_or(processors, usize::from),
             again: typed.again,
+            items: typed.items,
         })
+    }
+
+    /// The same order for further inputs, those that are not among the inputs yet. `None` when
+    /// there are none.
+    pub(super) fn and(&self, more: Vec<Input>) -> Option<Self> {
+        let mut inputs = self.inputs.clone();
+        let mut seen: HashSet<String> =
+            inputs.iter().map(|input| input.name().to_owned()).collect();
+        inputs.extend(more.into_iter().filter(|input| seen.insert(input.name().to_owned())));
+        let names = target::names(&inputs, self.format.ending());
+        let done = self.inputs.len();
+        (inputs.len() > done).then(|| Self { names, inputs, done, ..self.clone() })
     }
 }
 

@@ -9,7 +9,7 @@ use consort::{
         port::Source,
         record::{History, RunState},
     },
-    domain::fallback_autonomous::{Analyze, Analyzed},
+    domain::fallback_autonomous::{Analyze, Analyzed, Item},
 };
 use serde_json::Value;
 
@@ -31,7 +31,7 @@ pub(super) struct Done {
 
 #[derive(Debug)]
 pub(super) enum Ending {
-    Reported { report: Blob, losses: Vec<Loss> },
+    Reported { report: Blob, losses: Vec<Loss>, items: Vec<Item> },
     Skipped { reason: String },
     Uncertain { doubt: String },
     Failed(StepError),
@@ -54,18 +54,16 @@ pub(super) async fn one(batch: &Batch<'_>, input: &Input) -> Done {
 }
 
 fn ending(result: StepResult<Value>) -> Result<Ending, StepError> {
-    let report = |value: Value| -> Result<Blob, StepError> {
+    let reported = |value: Value, losses| -> Result<Ending, StepError> {
         let analyzed: Analyzed = serde_json::from_value(value).map_err(|error| {
             StepError::new(Category::StoreCorrupt, "the recorded answer makes no sense")
                 .because(&error)
         })?;
-        Ok(analyzed.report)
+        Ok(Ending::Reported { report: analyzed.report, losses, items: analyzed.items })
     };
     Ok(match result? {
-        Outcome::Succeeded { value } => {
-            Ending::Reported { report: report(value)?, losses: Vec::new() }
-        }
-        Outcome::Degraded { value, losses } => Ending::Reported { report: report(value)?, losses },
+        Outcome::Succeeded { value } => reported(value, Vec::new())?,
+        Outcome::Degraded { value, losses } => reported(value, losses)?,
         Outcome::Skipped { reason } => Ending::Skipped { reason },
         Outcome::Uncertain { doubt, .. } => Ending::Uncertain { doubt },
     })
@@ -82,7 +80,7 @@ async fn find_or_run(batch: &Batch<'_>, input: &Input) -> Result<Found, StepErro
         }
         Content::Bytes(bytes) => {
             let hash = Hash::of(&bytes);
-            let work = Work::new(hash, &input.ending(), &batch.options, &batch.versions);
+            let work = Work::new(hash, &input.ending(), batch.options, batch.versions);
             let (key, earlier) = earlier(batch, &work).await?;
             if let Some((run, past)) = earlier {
                 return match past.ended {
@@ -113,7 +111,7 @@ fn orchestrator() -> Result<Name, StepError> {
 }
 
 fn request(batch: &Batch<'_>, source: Source) -> Result<Value, StepError> {
-    let (depth, evidence) = (batch.options.depth, batch.evidence.clone());
+    let (depth, evidence) = (batch.options.depth, batch.evidence.to_vec());
     serde_json::to_value(Analyze { source, depth, evidence }).map_err(|error| {
         StepError::new(Category::Internal, "a request is not JSON").because(&error)
     })

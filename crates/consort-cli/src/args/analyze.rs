@@ -9,6 +9,7 @@ use clap::ValueEnum;
 Examples:
   consort analyze interview.vtt
   consort analyze story.html --out story-report.html
+  consort analyze https://site.example/story paper.pdf
   consort analyze *.txt feed.xml --out reports/
   cat speech.txt | consort analyze - --json | jq .claims
   consort analyze story.html --evidence reviews.json
@@ -50,6 +51,9 @@ pub(crate) struct Analyze {
     /// Inputs at once. Default: the processors.
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) jobs: Option<u16>,
+    /// Of a feed, report on so many of the pages that it announces too; 0 for none.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) items: usize,
     /// Analyse again what the store has a report of.
     #[arg(long)]
     pub(crate) again: bool,

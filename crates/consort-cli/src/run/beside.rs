@@ -1,10 +1,13 @@
 //! Runs in a store that another process owns: asked for through its inbox, followed by reading.
 
-use consort::core::{
-    Category, Clock, Name, Random, RequestId, RunId, StepError, StepResult, SystemClock,
-    SystemRandom, TenantId,
-    events::{Event, Heard},
-    journal::{Journal, Message, StartRequest},
+use consort::{
+    capabilities::Config,
+    core::{
+        Category, Clock, Name, Random, RequestId, RunId, StepError, StepResult, SystemClock,
+        SystemRandom, TenantId,
+        events::{Event, Heard},
+        journal::{Journal, Message, StartRequest},
+    },
 };
 use serde_json::Value;
 
@@ -28,7 +31,7 @@ pub(super) async fn run(
     order: Order,
     owned: StepError,
 ) -> Result<u8, Failure> {
-    let known = Engine::in_memory(console).await?;
+    let known = Engine::in_memory(console, Config::default()).await?;
     let durable = is_durable(&known.consort(), &order.name);
     known.close().await?;
     if !durable {

@@ -8,4 +8,5 @@ mod batch;
 mod health;
 mod owner;
 mod runs;
+mod web;
 mod world;

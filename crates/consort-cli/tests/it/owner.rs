@@ -1,7 +1,9 @@
 //! Commands beside a process that owns the store: here, this one.
 
+use std::io::{Read, Write};
+
 use consort::{
-    Consort,
+    Consort, capabilities,
     core::{
         RunHandle,
         journal::{Journal, RunFilter},
@@ -46,7 +48,11 @@ impl Orchestrator for Approval {
 /// An owner of the world's store.
 async fn own(world: &World) -> Consort {
     std::fs::create_dir_all(world.store().parent().unwrap()).unwrap();
-    Consort::builder().store(world.store()).orchestrator(Approval).build().await.unwrap()
+    let mut config = capabilities::Config::default();
+    config.egress.allow = vec!["127.0.0.1".to_owned()];
+    config.fetch.robots = false;
+    let builder = Consort::builder().store(world.store()).capabilities(config);
+    builder.orchestrator(Approval).build().await.unwrap()
 }
 
 async fn waiting(owner: &Consort) -> (RunHandle, String) {
@@ -189,25 +195,37 @@ async fn what_needs_ownership_says_who_has_it() {
     owner.suspend().await.unwrap();
 }
 
-#[cfg(unix)]
+/// Gives everyone who asks a page. Lasts as long as the tests.
+fn answer_from_now_on(listener: std::net::TcpListener) {
+    listener.set_nonblocking(false).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            // What is asked is known; it must only be taken before the connection is closed.
+            assert!(stream.read(&mut [0; 4096]).unwrap() > 0);
+            let text = crate::world::text(1);
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", text.len());
+            stream.write_all((head + &text).as_bytes()).unwrap();
+        }
+    });
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_follows_a_run_takes_over_from_an_owner_that_left() {
     let world = World::new();
     let owner = own(&world).await;
-    // The run cannot end while its source is a pipe that somebody holds open.
-    let pipe = world.path(&world.pipe("pipe"));
-    let source = world.path("source.txt");
-    std::os::unix::fs::symlink(&pipe, &source).unwrap();
-    let request = json!({ "source": { "file": source } });
+    // The run cannot end while the page that it asked for does not come.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let request = json!({ "source": { "url": format!("http://{host}/") } });
     let input = world.file("request.json", request.to_string());
-    let following = world.start(&["run", "fallback_autonomous", "--input", &input, "--json"]);
-    let mut writing = tokio::fs::OpenOptions::new();
-    let opening = writing.write(true).open(pipe);
-    let held = tokio::time::timeout(PATIENCE, opening).await.expect("the owner reads").unwrap();
-    std::fs::remove_file(&source).unwrap();
-    std::fs::write(&source, crate::world::text(1)).unwrap();
+    let args = ["run", "fallback_autonomous", "--input", &input, "--json"];
+    let following = world.start(&[&args[..], &["--allow", &host, "--ignore-robots"]].concat());
+    let accepted = tokio::time::timeout(PATIENCE, listener.accept()).await;
+    let (held, _) = accepted.expect("the owner asks").unwrap();
     owner.suspend().await.unwrap();
     drop(held);
+    answer_from_now_on(listener.into_std().unwrap());
     let ended = following.finish().with_code(0);
     assert!(ended.err.contains("the owner of the store is gone; going on here"), "{ended:#?}");
     assert_eq!(ended.json()["status"], "succeeded");

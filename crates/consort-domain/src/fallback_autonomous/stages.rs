@@ -3,7 +3,7 @@
 
 use consort_content::{
     analyse::{self, Depth, NotDone, Options, Part, PartFindings, verify},
-    document::Document,
+    document::{Document, Kind},
     extract::{self, ExtractError, Hint, Limits},
     gate::{self, Consequence, GateReport, GateRules},
     report::{Provenance, Report},
@@ -19,6 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
+    Item,
     evidence::{self, Gathered, Gatherer},
     recall::{Digest, Recalled, Recaller},
     stage_error,
@@ -84,13 +85,26 @@ impl From<Acquired> for Extract {
     }
 }
 
+/// What was found in the content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Extracted {
+    /// A text.
+    Text(Text),
+    /// A PDF, which is not read in this process.
+    Pdf(Blob),
+}
+
 /// A text that was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Extracted {
+pub struct Text {
     /// The document as JSON, in the form of `consort_content::document::Document`.
     pub document: Blob,
     /// Title as the source states it.
     pub title: Option<String>,
+    /// What it announces, if it is a feed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<Item>,
 }
 
 impl Request for Extract {
@@ -108,16 +122,42 @@ impl Capability for Extractor {
     }
 
     async fn invoke(&self, cx: &StepContext, request: Extract) -> StepResult<Extracted> {
-        let bytes = cx.read(&request.body).await?;
-        let work = move || extract::extract(&bytes, &request.hint, &Limits::default());
-        let document = cx.blocking(work).await?.map_err(|error| refused(&error))?;
+        let Extract { body, hint } = request;
+        let bytes = cx.read(&body).await?;
+        let (document, items) = match cx.blocking(move || find_text(&bytes, &hint)).await? {
+            Ok(found) => found,
+            Err(ExtractError::NeedsWorker { kind: Kind::Pdf }) => {
+                return Ok(Outcome::succeeded(Extracted::Pdf(body)));
+            }
+            Err(error) => return Err(refused(&error)),
+        };
         let title = document.title.clone();
-        Ok(Outcome::succeeded(Extracted { document: keep(cx, &document).await?, title }))
+        let document = keep(cx, &document).await?;
+        Ok(Outcome::succeeded(Extracted::Text(Text { document, title, items })))
     }
 }
 
+/// The text; and of a feed the pages that it announces.
+fn find_text(bytes: &[u8], hint: &Hint) -> Result<(Document, Vec<Item>), ExtractError> {
+    let limits = Limits::default();
+    if extract::sniff(bytes, hint)? != Kind::Feed {
+        return Ok((extract::extract(bytes, hint, &limits)?, Vec::new()));
+    }
+    let feed = extract::feed(bytes, hint, &limits)?;
+    let items = feed.entries.iter().filter_map(|entry| {
+        let url = entry.url.clone().filter(|url| url.starts_with("http"))?;
+        Some(Item { url, title: entry.title.clone() })
+    });
+    let items = items.collect();
+    Ok((feed.into_document(&limits), items))
+}
+
 fn refused(error: &ExtractError) -> StepError {
-    StepError::new(Category::ParseFailed, "no text can be had from the source").because(error)
+    let category = match error {
+        ExtractError::TooLarge { .. } => Category::PayloadTooLarge,
+        _ => Category::ParseFailed,
+    };
+    StepError::new(category, "no text can be had from the source").because(error)
 }
 
 /// Judges whether a text is worth analysing.
