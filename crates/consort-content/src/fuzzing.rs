@@ -3,9 +3,12 @@
 //! `cargo test` runs them on stable with a seeded mutator over the corpus; a coverage-guided
 //! fuzzer calls the same functions with the feature `fuzzing`.
 
+use crate::analyse::{Findings, Options, analyse};
 use crate::document::{Document, Kind, Span};
 use crate::extract::{Hint, Limits, extract, feed, sniff};
 use crate::gate::{Expression, GateRules, Metric, gate};
+use crate::language::Language;
+use crate::report::{Provenance, Report, Style, claim_review, html, json, markdown};
 use crate::sentence::{sentences, split};
 use crate::{decode, extract::ExtractError};
 
@@ -25,6 +28,7 @@ pub const TARGETS: &[Target] = &[
     ("feed", fuzz_feed),
     ("sentences", fuzz_sentences),
     ("expression", fuzz_expression),
+    ("analysis", fuzz_analysis),
     ("evidence", fuzz_evidence),
 ];
 
@@ -107,6 +111,50 @@ pub fn fuzz_expression(data: &[u8]) {
         let again = Expression::parse(&parsed.to_string());
         assert!(again.is_ok_and(|again| again.to_string() == parsed.to_string()));
     }
+}
+
+/// Analysis of any text: findings stand in order inside the text, and every form of the report is made.
+pub fn fuzz_analysis(data: &[u8]) {
+    let hint = Hint { kind: Some(Kind::Text), ..Hint::default() };
+    let Ok(document) = extract(data, &hint, &limits()) else { return };
+    let english = Language {
+        code: "en".to_owned(),
+        name: "English".to_owned(),
+        confidence: 1.0,
+        script: "Latin".to_owned(),
+        rtl: false,
+    };
+    for language in [None, Some(english)] {
+        let options = Options { language, ..Options::default() };
+        let findings = analyse(&document, &options);
+        check_findings(&document, &findings);
+        let report = Report::new("x", &document, None, findings, Provenance::default());
+        assert!(html(&report).ends_with("</html>\n") || html(&report).ends_with("</html>"));
+        assert!(!markdown(&report, &Style::default()).is_empty());
+        assert!(claim_review(&report).is_object());
+        assert!(serde_json::from_str::<Report>(&json(&report)).is_ok_and(|again| again == report));
+    }
+}
+
+fn check_findings(document: &Document, found: &Findings) {
+    let text = &document.text;
+    for claim in &found.claims {
+        assert_eq!(text.get(claim.place.span.start..claim.place.span.end), Some(&*claim.text));
+        assert!((0.0..=1.0).contains(&claim.score));
+    }
+    assert!(found.claims.is_sorted_by(|a, b| a.score >= b.score), "most check-worthy first");
+    let cues = &found.rhetoric;
+    assert!(cues.iter().all(|cue| fits(text, cue.place.span)), "cues fit");
+    assert!(cues.is_sorted_by_key(|cue| cue.place.span.start), "cues in text order");
+    assert!(found.quotes.iter().all(|quote| fits(text, quote.place.span)), "quotes fit");
+    let mentions = found.entities.iter().flat_map(|entity| &entity.mentions);
+    let phrases = found.key_phrases.iter().flat_map(|phrase| &phrase.places);
+    assert!(mentions.chain(phrases).all(|place| fits(text, place.span)), "mentions fit");
+    if let Some(sentiment) = &found.sentiment {
+        assert!((-1.0..=1.0).contains(&sentiment.score));
+    }
+    let share: f64 = found.speakers.iter().map(|speaker| speaker.share).sum();
+    assert!(share <= 1.0 + 1e-9, "shares add up to {share}");
 }
 
 /// Evidence is read or refused, and what is read can decide nothing without a statement.

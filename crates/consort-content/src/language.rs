@@ -124,6 +124,43 @@ pub fn mixture(document: &Document) -> Vec<Share> {
     sizes.into_iter().map(|(code, size)| Share { code, share: size as f64 / all }).collect()
 }
 
+/// Part of a document below which other languages are quotations, not passages.
+const PASSAGE: f64 = 0.05;
+
+/// Paragraphs in another language than the document's.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Foreign {
+    /// Their numbers, ascending.
+    pub(crate) paragraphs: Vec<u32>,
+    /// English names of their languages, each once, in text order.
+    pub(crate) languages: Vec<String>,
+}
+
+/// Which paragraphs of a document in `main` are surely in another language. Nothing is looked at
+/// twice unless [`mixture`] saw more than a trace of one.
+pub(crate) fn foreign(document: &Document, main: &Language) -> Foreign {
+    let mut found = Foreign::default();
+    let shares = mixture(document);
+    let others: f64 =
+        shares.iter().filter(|share| share.code != main.code).map(|share| share.share).sum();
+    if others < PASSAGE {
+        return found;
+    }
+    for (number, span) in document.paragraphs.iter().enumerate() {
+        let paragraph = span.of(&document.text);
+        let language =
+            detect(&paragraph[..paragraph.floor_char_boundary(HEAD.min(paragraph.len()))]);
+        if language.code == main.code || language.confidence < 0.8 {
+            continue;
+        }
+        found.paragraphs.push(number as u32);
+        if !found.languages.contains(&language.name) {
+            found.languages.push(language.name);
+        }
+    }
+    found
+}
+
 const fn is_rtl(script: Found) -> bool {
     matches!(script, Found::Arabic | Found::Hebrew)
 }

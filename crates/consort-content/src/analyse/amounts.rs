@@ -36,7 +36,12 @@ pub(crate) fn find(index: &Index<'_>, id: usize, taken: &dyn Fn(usize) -> bool) 
 }
 
 fn is_number(index: &Index<'_>, token: &Token) -> bool {
-    let spelt = || index.is(token, Class::NUMBER_WORD) || number(index.lower(token)).is_some();
+    let spelt = || {
+        let word = index.lower(token);
+        index.is(token, Class::NUMBER_WORD)
+            || (word.contains('-') && number(word).is_some())
+            || matches!(word, "zero" | "mn" | "bn")
+    };
     token.kind == Kind::Number || (token.kind == Kind::Word && spelt())
 }
 
@@ -49,7 +54,7 @@ fn amount(index: &Index<'_>, range: &Range<usize>, at: usize) -> Option<Amount> 
     {
         let factor = scale(index.lower(next));
         value = match (value, factor) {
-            (Some(value), Some(factor)) => Some(value * factor),
+            (Some(value), Some(factor)) => Some(scaled(value, factor)),
             _ => None,
         };
         end += 1;
@@ -84,17 +89,95 @@ fn amount(index: &Index<'_>, range: &Range<usize>, at: usize) -> Option<Amount> 
     let vague = index.tokens[at].kind == Kind::Word
         && end == at + 1
         && matches!(index.lower(&index.tokens[at]), "one" | "half" | "twice" | "third" | "quarter");
-    let noun = next.kind == Kind::Word
-        && !index.is(next, Class::STOP.union(Class::REPORT))
-        && next.start - index.tokens[end - 1].end <= 1;
     let is_ordinal = index.raw(&index.tokens[at]).ends_with(|c: char| c.is_alphabetic())
         && index.tokens[at].kind == Kind::Number;
-    (noun && !vague && !is_ordinal).then(|| Amount {
-        tokens: at..end + 1,
+    let noun = if vague || is_ordinal { None } else { counted(index, end..range.end, value) };
+    noun.map(|noun| Amount {
+        tokens: at..noun + 1,
         value,
-        unit: index.lower(next).to_owned(),
+        unit: index.span(end, noun).of(&index.doc.text).to_lowercase(),
         money: false,
     })
+}
+
+/// Adjectives between a number and its noun.
+const ADJECTIVES: usize = 2;
+
+/// The last token of what is counted: the first of `tokens` that is a unit or a plural, with up to
+/// two words before it. `six outer cables` counts cables; `seven tomorrow` counts nothing.
+fn counted(index: &Index<'_>, tokens: Range<usize>, value: Option<f64>) -> Option<usize> {
+    for at in tokens.clone().take(ADJECTIVES + 1) {
+        let token = &index.tokens[at];
+        let apart = token.start - index.tokens[at - 1].end;
+        let closed = Class::STOP.union(Class::REPORT);
+        if token.kind != Kind::Word
+            || index.is(token, closed) && !is_unit(index, token)
+            || apart > 1
+        {
+            return None;
+        }
+        let word = index.lower(token);
+        if is_unit(index, token) || is_plural(word) || (value == Some(1.0) && at == tokens.start) {
+            return Some(at);
+        }
+    }
+    None
+}
+
+/// A unit of measure; one letter is a unit only as it is written in tables: `90 s`, `4.55 m`.
+fn is_unit(index: &Index<'_>, token: &Token) -> bool {
+    index.is(token, Class::UNIT) || matches!(index.raw(token), "m" | "g" | "s" | "h" | "l" | "t")
+}
+
+fn is_plural(word: &str) -> bool {
+    let regular = word.len() > 3 && word.ends_with('s') && !word.ends_with("ss");
+    let singular = word.ends_with("ous") || word.ends_with("sis") || word.ends_with("'s");
+    (regular && !singular)
+        || word.ends_with("men")
+        || word.ends_with("people")
+        || word.ends_with("children")
+        || IRREGULAR.contains(&word)
+}
+
+/// Plurals without an `s`.
+const IRREGULAR: &[&str] = &[
+    "aircraft",
+    "bacteria",
+    "cattle",
+    "cod",
+    "crew",
+    "criteria",
+    "data",
+    "dead",
+    "deer",
+    "feet",
+    "fish",
+    "geese",
+    "homeless",
+    "horsepower",
+    "injured",
+    "media",
+    "mice",
+    "offspring",
+    "oxen",
+    "percentage",
+    "personnel",
+    "phenomena",
+    "police",
+    "poultry",
+    "salmon",
+    "sheep",
+    "spacecraft",
+    "staff",
+    "swine",
+    "teeth",
+    "trout",
+    "wounded",
+];
+
+/// `value` times a power of ten, without the noise that binary fractions add.
+fn scaled(value: f64, factor: f64) -> f64 {
+    format!("{:.11e}", value * factor).parse().unwrap_or(value * factor)
 }
 
 fn is_currency_sign(raw: &str) -> bool {
@@ -187,7 +270,7 @@ mod tests {
     fn check(text: &str, expected: &[(&str, Option<f64>, &str)]) {
         let doc = document(text);
         let sentences = sentences(&doc);
-        let index = Index::new(&doc, &sentences, true);
+        let index = Index::new(&doc, &sentences, true, &[]);
         let found = find(&index, 0, &|_| false);
         let seen: Vec<(&str, Option<f64>, &str)> = found
             .iter()
@@ -216,6 +299,28 @@ mod tests {
                 ("11 percent", Some(11.0), "%"),
             ],
         );
+    }
+
+    #[test]
+    fn adjectives_belong_to_the_noun_behind_them() {
+        check(
+            "The two outer cables hold 22 battery-electric trains and forty thousand cubic metres.",
+            &[
+                ("two outer cables", Some(2.0), "outer cables"),
+                ("22 battery-electric trains", Some(22.0), "battery-electric trains"),
+                ("forty thousand cubic metres", Some(40_000.0), "cubic metres"),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_number_without_a_noun_counts_nothing() {
+        check("They sail at seven tomorrow, or at ten o'clock, from 4 large.", &[]);
+    }
+
+    #[test]
+    fn decimal_fractions_keep_their_value_when_scaled() {
+        check("It cost 4.1 billion kronor.", &[("4.1 billion kronor", Some(4.1e9), "kronor")]);
     }
 
     #[test]

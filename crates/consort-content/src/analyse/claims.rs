@@ -4,8 +4,10 @@
 //! `rules/english/claims.toml`.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::LazyLock;
 
+use foldhash::HashSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -72,6 +74,7 @@ const FEATURES: &[&str] = &[
     "first_person",
     "short",
     "long",
+    "fragment",
 ];
 
 /// The rule file.
@@ -91,6 +94,8 @@ pub(crate) const RULES: &str = include_str!("../../rules/english/claims.toml");
 const SHORT: usize = 6;
 /// Words above which a sentence is long.
 const LONG: usize = 45;
+/// Words below which a sentence without an end mark is a headline or an item of a list.
+const FRAGMENT: usize = 12;
 /// Score below which a sentence is not reported.
 const FLOOR: f64 = 0.5;
 
@@ -104,10 +109,14 @@ fn rules() -> &'static Rules {
 /// The most check-worthy sentences, best first.
 pub(crate) fn find(index: &Index<'_>, limits: &Limits) -> (Vec<Claim>, usize) {
     let mut scored: Vec<(f64, usize)> = (0..index.len())
+        .filter(|id| !index.is_row(*id))
         .map(|id| (score(&features(index, id)), id))
         .filter(|(score, _)| *score >= FLOOR)
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    // Said twice, it is still one claim.
+    let mut said = HashSet::default();
+    scored.retain(|(_, id)| said.insert(index.sentences[*id].span.of(&index.doc.text)));
     let total = scored.len();
     scored.truncate(limits.claims);
     let claim = |(rank, (score, id)): (usize, (f64, usize))| {
@@ -152,7 +161,8 @@ fn features(index: &Index<'_>, id: usize) -> Vec<Feature> {
         first.map(|amount| index.span(amount.tokens.start, amount.tokens.end - 1))
     };
     let digits = |at: usize| index.tokens[at].kind == Kind::Number;
-    let figure = range.clone().find(|&at| digits(at) && !in_date(at));
+    let numbered = numbered(index, &range);
+    let figure = range.clone().skip(numbered).find(|&at| digits(at) && !in_date(at));
     add("figure", figure.map(|at| index.tokens[at].span()));
     add("number", amount(&|amount| !amount.tokens.clone().any(digits)));
     add("percent", amount(&|amount| amount.unit == "%"));
@@ -171,7 +181,18 @@ fn features(index: &Index<'_>, id: usize) -> Vec<Feature> {
     let words = index.tokens[range].iter().filter(|token| token.is_wordlike()).count();
     add("short", (words < SHORT).then_some(sentence));
     add("long", (words > LONG).then_some(sentence));
+    let open = !sentence.of(&index.doc.text).ends_with(|c: char| !c.is_alphanumeric());
+    let fragment = open && words < FRAGMENT && !index.sentences[id].synthetic;
+    add("fragment", fragment.then_some(sentence));
     found
+}
+
+/// 1 when the sentence opens with the number of its section, which states nothing: `3.2 We are`.
+fn numbered(index: &Index<'_>, range: &Range<usize>) -> usize {
+    let mut tokens = index.tokens[range.clone()].iter().filter(|token| token.is_wordlike());
+    let (Some(first), Some(next)) = (tokens.next(), tokens.next()) else { return 0 };
+    let opens = first.kind == Kind::Number && next.case == Case::Title;
+    usize::from(opens && first.start == index.tokens[range.start].start)
 }
 
 /// Features that hang on single words.

@@ -267,7 +267,7 @@ mod tests {
     fn check(text: &str, published: Option<&str>, expected: &[(&str, Option<&str>)]) {
         let doc = document(text);
         let sentences = sentences(&doc);
-        let index = Index::new(&doc, &sentences, true);
+        let index = Index::new(&doc, &sentences, true, &[]);
         let dates = find(&index, 0, published.and_then(Day::parse));
         let seen: Vec<(&str, Option<&str>)> = dates
             .iter()

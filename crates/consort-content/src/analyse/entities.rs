@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::calendar::Day;
 use super::evidence;
 use super::index::Index;
+use super::lexicon::{self, Class};
 use super::limits::Limits;
 use super::names::Run;
 use super::place::Place;
@@ -151,15 +152,27 @@ fn group(index: &Index<'_>, runs: &[Run]) -> Vec<Group> {
     merge_short_forms(groups)
 }
 
-/// Puts `Whitfield` under `Dana Whitfield` when exactly one person of that name is in the text.
+/// True for the last word of `Norland Bank AB`.
+fn is_legal_form(word: &str) -> bool {
+    lexicon::english().class(&word.to_lowercase()).intersects(Class::ORG_SUFFIX)
+}
+
+/// Puts `Whitfield` under `Dana Whitfield` when exactly one person of that name is in the text, and
+/// `Norland Bank` under `Norland Bank AB`.
 fn merge_short_forms(groups: Vec<Group>) -> Vec<Group> {
     let mut owner: HashMap<String, Option<usize>> = HashMap::new();
     for (number, group) in groups.iter().enumerate() {
         let words: Vec<&str> = group.name.split(' ').collect();
-        if words.len() < 2 || group.votes.decide().0 != EntityKind::Person {
-            continue;
-        }
-        for short in [words[words.len() - 1], words[0]] {
+        let kind = group.votes.decide().0;
+        let last = words[words.len() - 1];
+        let shorts = match kind {
+            EntityKind::Person if words.len() > 1 => vec![last, words[0]],
+            EntityKind::Organisation if words.len() > 1 && is_legal_form(last) => {
+                vec![group.name[..group.name.len() - last.len()].trim_end()]
+            }
+            _ => continue,
+        };
+        for short in shorts {
             owner
                 .entry(short.to_lowercase())
                 .and_modify(|known| *known = None)
@@ -168,11 +181,22 @@ fn merge_short_forms(groups: Vec<Group>) -> Vec<Group> {
     }
     let mut target: Vec<usize> = (0..groups.len()).collect();
     for (number, group) in groups.iter().enumerate() {
+        let Some(Some(whole)) = owner.get(&group.name.to_lowercase()) else { continue };
         let kind = group.votes.decide().0;
-        let fits =
-            matches!(kind, EntityKind::Person | EntityKind::Other) && !group.name.contains(' ');
-        if let Some(Some(whole)) = fits.then(|| owner.get(&group.name.to_lowercase())).flatten() {
+        let fits = match groups[*whole].votes.decide().0 {
+            EntityKind::Organisation => kind != EntityKind::Person,
+            _ => {
+                matches!(kind, EntityKind::Person | EntityKind::Other) && !group.name.contains(' ')
+            }
+        };
+        if fits && *whole != number {
             target[number] = *whole;
+        }
+    }
+    // A name that goes under another one takes none under itself.
+    for number in 0..target.len() {
+        if target[target[number]] != target[number] {
+            target[number] = number;
         }
     }
     let mut merged: Vec<Option<Group>> = Vec::with_capacity(groups.len());

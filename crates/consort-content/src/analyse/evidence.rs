@@ -51,10 +51,27 @@ pub(crate) fn of(index: &Index<'_>, run: &Run) -> Votes {
     let organised = tokens.len() > 1 && any(Class::ORG_HEAD);
     let placed = tokens.len() > 1
         && (index.is(last, Class::PLACE_HEAD)
+            || (index.is(first, Class::PLACE_HEAD) && index.lower(&tokens[1]) == "of")
             || matches!(
                 index.lower(first),
-                "lake" | "mount" | "port" | "cape" | "saint" | "st" | "san"
+                "lake" | "mount" | "port" | "cape" | "saint" | "st" | "san" | "santa"
             ));
+    let street = [
+        "strasse",
+        "stra\u{df}e",
+        "gasse",
+        "platz",
+        "gatan",
+        "straat",
+        "burg",
+        "mouth",
+        "shire",
+        "stan",
+    ];
+    let placed = placed
+        || street.iter().any(|ending| {
+            index.lower(last).strip_suffix(ending).is_some_and(|head| head.chars().count() > 2)
+        });
 
     if is_known_place(index, run) {
         votes.place += 3.0;
@@ -103,6 +120,24 @@ fn around(index: &Index<'_>, run: &Run, votes: &mut Votes) {
     let after = token(Some(run.tokens.end));
     let second = token(Some(run.tokens.end + 1));
     let third = token(Some(run.tokens.end + 2));
+    let is =
+        |token: Option<&Token>, class: Class| token.is_some_and(|token| index.is(token, class));
+    let is_place_word = |token: Option<&Token>| {
+        is(token, Class::PLACE_HEAD) && token.is_some_and(|token| token.case == Case::Lower)
+    };
+    // `the river Sallow`, `the port of Ternmouth`, `the Tannery district`.
+    let apposed = is_place_word(before)
+        || (lower(before) == "of" && is_place_word(token(run.tokens.start.checked_sub(2))))
+        || (is_place_word(after) && words <= 2 && lower(before) == "the");
+    if apposed {
+        votes.place += 2.0;
+    }
+    if lower(before) == "of" && is(token(run.tokens.start.checked_sub(2)), Class::ORG_SUFFIX) {
+        votes.place += 1.2;
+    }
+    if super::names::is_dateline(index, run.sentence, &run.tokens) {
+        votes.place += 3.0;
+    }
     let says = |token: Option<&Token>| {
         token.is_some_and(|token| index.is(token, Class::REPORT) && token.kind == Kind::Word)
     };
@@ -112,6 +147,7 @@ fn around(index: &Index<'_>, run: &Run, votes: &mut Votes) {
     }
     if lower(after) == ","
         && second.is_some_and(|age| age.kind == Kind::Number && age.end - age.start <= 2)
+        && !is(third, Class::MONTH)
     {
         votes.person += 2.0;
     }

@@ -1,7 +1,8 @@
 //! One pass over the text that every analysis shares: tokens, an interned vocabulary, sentences.
 
-use std::collections::HashMap;
 use std::ops::Range;
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use super::lexicon::{self, Class};
 use crate::document::{Document, Sentence, Span};
@@ -65,21 +66,37 @@ pub(crate) struct Index<'a> {
     pub(crate) vocabulary: Vec<Entry>,
     /// Tokens of each sentence.
     ranges: Vec<Range<u32>>,
+    /// Words of passages in other languages, which have no tokens.
+    foreign_words: usize,
 }
 
 impl<'a> Index<'a> {
     /// Cuts `doc` into tokens. Words get lexicon classes and stems only in English.
-    pub(crate) fn new(doc: &'a Document, sentences: &'a [Sentence], english: bool) -> Self {
+    ///
+    /// Sentences of the paragraphs in `foreign` get no tokens: rules made for one language find only
+    /// nonsense in another.
+    pub(crate) fn new(
+        doc: &'a Document,
+        sentences: &'a [Sentence],
+        english: bool,
+        foreign: &[u32],
+    ) -> Self {
         let mut words = Interner::default();
+        let mut foreign_words = 0;
         let mut tokens = Vec::with_capacity(doc.text.len() / 5);
         let mut ranges = Vec::with_capacity(sentences.len());
         for sentence in sentences {
             let first = tokens.len() as u32;
+            if foreign.binary_search(&sentence.paragraph).is_ok() {
+                foreign_words += sentence.span.of(&doc.text).split_whitespace().count();
+                ranges.push(first..first);
+                continue;
+            }
             tokenise(&doc.text, sentence.span, &mut words, &mut tokens);
             ranges.push(first..tokens.len() as u32);
         }
         let vocabulary = words.into_vocabulary(english);
-        Self { doc, sentences, tokens, vocabulary, ranges }
+        Self { doc, sentences, tokens, vocabulary, ranges, foreign_words }
     }
 
     /// Number of sentences.
@@ -91,6 +108,11 @@ impl<'a> Index<'a> {
     pub(crate) fn range(&self, id: usize) -> Range<usize> {
         let range = &self.ranges[id];
         range.start as usize..range.end as usize
+    }
+
+    /// True for a row of a table, whose cells extraction parts by bars: it holds facts but states nothing.
+    pub(crate) fn is_row(&self, id: usize) -> bool {
+        self.sentences[id].span.of(&self.doc.text).contains(" | ")
     }
 
     /// The tokens of sentence `id`.
@@ -121,6 +143,11 @@ impl<'a> Index<'a> {
     /// Number of words and numbers, marks and addresses left out.
     pub(crate) fn words(&self) -> usize {
         self.tokens.iter().filter(|token| token.is_wordlike()).count()
+    }
+
+    /// Words of passages in other languages.
+    pub(crate) const fn foreign_words(&self) -> usize {
+        self.foreign_words
     }
 
     /// The text between two tokens, both included.

@@ -1,8 +1,7 @@
 //! Key phrases of one to three words by YAKE (Campos et al., Information Sciences 509, 2020),
 //! after the MIT-licensed crate `yake-rust`, computed on the shared index in linear time.
 
-use std::collections::HashMap;
-
+use foldhash::{HashMap, HashMapExt as _};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

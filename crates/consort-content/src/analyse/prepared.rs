@@ -11,11 +11,13 @@ use super::{
     summary, timeline, topics,
 };
 use crate::document::{Document, Sentence, Span};
-use crate::language::Language;
+use crate::language::{self, Language};
 
 /// A text with its index, and what several parts need, computed on first use.
 pub(crate) struct Prepared<'a> {
     index: Index<'a>,
+    /// Names of the languages of passages that were passed over.
+    foreign: Vec<String>,
     language: Language,
     depth: Depth,
     limits: Limits,
@@ -32,8 +34,14 @@ impl<'a> Prepared<'a> {
         options: &Options,
         language: Language,
     ) -> Self {
+        let foreign = if language.is_english() {
+            language::foreign(doc, &language)
+        } else {
+            language::Foreign::default()
+        };
         Self {
-            index: Index::new(doc, sentences, language.is_english()),
+            index: Index::new(doc, sentences, language.is_english(), &foreign.paragraphs),
+            foreign: foreign.languages,
             language,
             depth: options.depth,
             limits: options.depth.limits(),
@@ -46,9 +54,20 @@ impl<'a> Prepared<'a> {
 
     /// Counts and language.
     pub(crate) fn facts(&self) -> Findings {
+        let passed_over = (!self.foreign.is_empty()).then(|| NotDone {
+            what: "Passages in other languages".to_owned(),
+            why: format!(
+                "{} words seem to be in {}; only the part in {} was analysed.",
+                self.index.foreign_words(),
+                self.foreign.join(", "),
+                self.language.name
+            ),
+            remedy: None,
+        });
         Findings {
             language: Some(self.language.clone()),
-            words: self.index.words() as u64,
+            not_done: passed_over.into_iter().collect(),
+            words: (self.index.words() + self.index.foreign_words()) as u64,
             sentences: self.index.len() as u64,
             synthetic_sentences: self
                 .index

@@ -47,6 +47,8 @@ pub enum Basis {
     AccordingTo,
     /// The speaker of the turn, in a source that names speakers.
     Turn,
+    /// The paragraph credits its last quotation to this name, and this one to nobody else.
+    Continued,
 }
 
 /// Longest stretch between quotation marks that counts as one quotation, in bytes.
@@ -66,8 +68,9 @@ pub(crate) fn quoted_spans(index: &Index<'_>) -> Vec<Span> {
             let at = paragraph.start + offset;
             match open {
                 Some((start, close)) if c == close && closes(text, at, c) => {
-                    if at - start <= MAX_BYTES && at > start {
-                        found.push(Span::new(start, at));
+                    let inner = trimmed(text, Span::new(start, at));
+                    if at - start <= MAX_BYTES && !inner.is_empty() {
+                        found.push(inner);
                     }
                     open = None;
                 }
@@ -80,8 +83,19 @@ pub(crate) fn quoted_spans(index: &Index<'_>) -> Vec<Span> {
     found
 }
 
+/// `span` without white space at its ends, which French puts inside its marks.
+fn trimmed(text: &str, span: Span) -> Span {
+    let inner = span.of(text);
+    let start = span.start + (inner.len() - inner.trim_start().len());
+    Span::new(start, start + inner.trim().len())
+}
+
 /// The mark that closes what `c` opens at byte `at`, when it opens a quotation.
 fn closing(text: &str, at: usize, c: char) -> Option<char> {
+    let is_mark = matches!(c, '"' | '\u{201c}' | '\u{201e}' | '«' | '»' | '\u{2018}' | '「' | '『');
+    if !is_mark {
+        return None;
+    }
     let before = text[..at].chars().next_back();
     let after = text[at + c.len_utf8()..].chars().next();
     let outside = before.is_none_or(|b| {
@@ -128,11 +142,27 @@ pub(crate) fn find(index: &Index<'_>, runs: &[Run], quoted: &[Span]) -> Vec<Quot
             by,
         });
     }
+    continued(index, &mut all);
     for sentence in 0..index.len() {
         all.extend(indirect(index, runs, quoted, sentence));
     }
     all.sort_by_key(|quote| (quote.place.span.start, quote.place.span.end));
     all
+}
+
+/// Credits a quotation that nobody is named for to the person whom its paragraph has just quoted.
+fn continued(index: &Index<'_>, direct: &mut [Quote]) {
+    let mut last: Option<(u32, Attribution)> = None;
+    for quote in direct {
+        let paragraph = index.sentences[index.sentence_at(quote.place.span.start)].paragraph;
+        match (&quote.by, &last) {
+            (None, Some((known, by))) if *known == paragraph => {
+                quote.by = Some(Attribution { basis: Basis::Continued, ..by.clone() });
+            }
+            (Some(by), _) => last = Some((paragraph, by.clone())),
+            (None, _) => {}
+        }
+    }
 }
 
 /// Words of `span`, counted up to the minimum, which may reach over several sentences.

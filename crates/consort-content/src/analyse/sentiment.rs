@@ -1,9 +1,9 @@
 //! Sentiment overall and as a curve along the text, by VADER (Hutto and Gilbert, ICWSM 2014).
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::LazyLock;
 
+use foldhash::HashMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use vader_parity::SentimentIntensityAnalyzer;
@@ -101,11 +101,17 @@ impl fmt::Display for Label {
 /// Equal to the Python package's at its published precision (four decimals).
 pub(crate) fn compounds(index: &Index<'_>) -> Vec<f64> {
     let mut scorer = Scorer::default();
-    index
-        .sentences
-        .iter()
-        .map(|sentence| scorer.compound(sentence.span.of(&index.doc.text)))
-        .collect()
+    let compound = |id: usize| {
+        // A passage in another language has no tokens, and says nothing to an English lexicon.
+        let silent = index.range(id).is_empty();
+        if silent { 0.0 } else { scorer.compound(index.sentences[id].span.of(&index.doc.text)) }
+    };
+    (0..index.len()).map(compound).collect()
+}
+
+/// True when VADER gives the word alone a score.
+pub(crate) fn is_charged(word: &str) -> bool {
+    vader().polarity_scores(word).compound != 0.0
 }
 
 /// Sentiment of the whole text, or nothing when it has no sentence.

@@ -125,6 +125,7 @@ fn is_eligible(index: &Index<'_>, id: usize) -> bool {
         index.doc.headings[..next].last().is_some_and(|heading| heading.span.overlaps(span));
     (MIN_WORDS..=MAX_WORDS).contains(&words)
         && !is_heading
+        && !index.is_row(id)
         && !span.of(&index.doc.text).ends_with('?')
 }
 

@@ -97,10 +97,9 @@ pub fn measure(document: &Document) -> Measures {
         total += 1;
         repetition.word(word.lower);
         promotion.word(word.lower);
-        let size = word.written.chars().filter(|c| c.is_alphabetic()).count();
-        if size >= 4 {
+        if word.is_long() {
             long += 1;
-            shouted += usize::from(!word.written.chars().any(char::is_lowercase) && word.cased());
+            shouted += usize::from(word.is_shouted());
         }
         addresses += usize::from(word.is_address());
     });
@@ -112,8 +111,7 @@ pub fn measure(document: &Document) -> Measures {
             promotion.word(word.lower);
         });
     }
-    let visible = text.chars().filter(|c| !c.is_whitespace()).count();
-    let letters = text.chars().filter(|c| c.is_alphanumeric()).count();
+    let (visible, letters) = characters(text);
     let language = language::detect(text);
     Measures {
         words: number(total),
@@ -129,6 +127,22 @@ pub fn measure(document: &Document) -> Measures {
         mixed: 1.0 - language::mixture(document).first().map_or(1.0, |largest| largest.share),
         english: f64::from(u8::from(language.is_english())),
     }
+}
+
+/// Visible characters, and those of them that are letters or digits.
+fn characters(text: &str) -> (usize, usize) {
+    let (mut visible, mut letters) = (0, 0);
+    for c in text.chars() {
+        let (shown, letter) = if c.is_ascii() {
+            // Control characters that are no white space count as visible, as they do beyond ASCII.
+            (!matches!(c, '\t'..='\r' | ' '), c.is_ascii_alphanumeric())
+        } else {
+            (!c.is_whitespace(), c.is_alphanumeric())
+        };
+        visible += usize::from(shown);
+        letters += usize::from(letter);
+    }
+    (visible, letters)
 }
 
 fn share(part: usize, whole: usize) -> f64 {

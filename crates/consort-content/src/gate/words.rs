@@ -10,9 +10,15 @@ pub(super) struct Word<'a> {
 }
 
 impl Word<'_> {
-    /// True when its script has upper and lower case.
-    pub(super) fn cased(&self) -> bool {
-        self.written.chars().any(char::is_uppercase)
+    /// True when it has four letters or more.
+    pub(super) fn is_long(&self) -> bool {
+        self.written.chars().filter(|c| c.is_alphabetic()).take(4).count() == 4
+    }
+
+    /// True when its script has upper and lower case, and all its letters are capitals.
+    pub(super) fn is_shouted(&self) -> bool {
+        // A capital has another lower case, except in a word that has no capital at all.
+        self.written != self.lower && !self.written.chars().any(char::is_lowercase)
     }
 
     /// True for a link, an e-mail address or a bare domain with a path.
@@ -33,6 +39,13 @@ pub(super) fn each(text: &str, mut visit: impl FnMut(Word<'_>)) {
     for token in text.split_whitespace() {
         let token = token.trim_matches(|c: char| !c.is_alphanumeric());
         if token.is_empty() {
+            continue;
+        }
+        if token.is_ascii() {
+            lower.clear();
+            lower.push_str(token);
+            lower.make_ascii_lowercase();
+            visit(Word { written: token, lower: &lower });
             continue;
         }
         let mut rest = token;

@@ -1,7 +1,10 @@
 //! Inputs made to break parsers: each ends in a named refusal or a document, and it ends.
 
+use consort_content::analyse::{Options, analyse};
 use consort_content::extract::{ExtractError, Hint, Limits, extract, feed};
 use consort_content::gate::{GateRules, gate};
+use consort_content::language::Language;
+use consort_content::report::{Provenance, Report, Style, html, markdown};
 use consort_content::sentence::sentences;
 use consort_content::{Document, Kind};
 
@@ -229,4 +232,69 @@ fn a_kind_chosen_by_the_caller_is_not_second_guessed() {
     let hint = Hint { kind: Some(Kind::Text), name: Some("a.html".into()), ..Hint::default() };
     let document = extract(b"<p>kept as it is</p>", &hint, &Limits::default()).expect("reads");
     assert_eq!(document.text, "<p>kept as it is</p>");
+}
+
+#[test]
+fn analysis_of_hostile_text_comes_to_an_end() {
+    let units = [
+        "\"",
+        "\u{201c}a ",
+        "a. ",
+        "A ",
+        "John ",
+        "John said ",
+        "according to ",
+        "U.S. ",
+        "$1 million ",
+        "1,1,1 ",
+        "9",
+        "January 3, ",
+        "it's ",
+        "not very ",
+        "\u{1F600}",
+        "what about the ",
+        "| ",
+        "a-b-",
+        "You are either with us or against us. ",
+        "the the ",
+        "x\n\n",
+        "\u{300}",
+        "of the ",
+        "King's Cross ",
+    ];
+    for unit in units {
+        let hint = Hint { kind: Some(Kind::Text), ..Hint::default() };
+        let text = unit.repeat(8_000 / unit.len());
+        let document = extract(text.as_bytes(), &hint, &Limits::default()).expect("reads");
+        let report = reported(&document);
+        assert!(html(&report).len() < 40 * (text.len() + 10_000), "{unit:?} is not blown up");
+    }
+}
+
+#[test]
+fn markup_in_a_title_is_words_in_every_form_of_the_report() {
+    let text = "The council raised the price of water by a fifth on Wednesday. ".repeat(3);
+    let title = "</title><script>alert(1)</script><img src=x onerror=alert(2)>\"'`${x}";
+    let document = Document { title: Some(title.to_owned()), ..read(&text) };
+    let report = reported(&document);
+    let page = html(&report);
+    assert!(!page.contains("<script>alert") && !page.contains("<img src=x"));
+    assert!(!markdown(&report, &Style::default()).contains("<script>"));
+}
+
+fn read(text: &str) -> Document {
+    let hint = Hint { kind: Some(Kind::Text), ..Hint::default() };
+    extract(text.as_bytes(), &hint, &Limits::default()).expect("reads")
+}
+
+fn reported(document: &Document) -> Report {
+    let language = Language {
+        code: "en".to_owned(),
+        name: "English".to_owned(),
+        confidence: 1.0,
+        script: "Latin".to_owned(),
+        rtl: false,
+    };
+    let findings = analyse(document, &Options { language: Some(language), ..Options::default() });
+    Report::new("x", document, None, findings, Provenance::default())
 }

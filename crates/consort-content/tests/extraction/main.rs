@@ -8,5 +8,6 @@ mod languages;
 mod pages;
 #[cfg(feature = "pdf")]
 mod pdf;
+mod reports;
 mod score;
 mod sentences;

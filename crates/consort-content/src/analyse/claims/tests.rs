@@ -83,8 +83,10 @@ fn length_alone_makes_no_claim() {
 #[test]
 fn a_long_text_yields_whole_sentences_not_cut_pieces() {
     // The earlier system cut the text into pieces of 300 characters.
-    let text =
-        "The region lost 1,200 jobs in March 2024, according to the labour office. ".repeat(40);
+    let line = |number| {
+        format!("The region lost {number} jobs in March 2024, according to the labour office. ")
+    };
+    let text: String = (1_200..1_240).map(line).collect();
     let doc = document(&text);
     let deep = analyse(&doc, &crate::analyse::Options { depth: Depth::Deep, ..english() });
     assert_eq!(deep.claims.len(), 40);
@@ -93,4 +95,18 @@ fn a_long_text_yields_whole_sentences_not_cut_pieces() {
             .iter()
             .all(|claim| claim.text.starts_with("The region") && claim.text.ends_with("office."))
     );
+}
+
+#[test]
+fn a_claim_made_twice_is_listed_once() {
+    let text = "The region lost 1,200 jobs in March 2024. Nobody said why. ".repeat(2);
+    assert_eq!(found(&text).claims.len(), 1);
+}
+
+#[test]
+fn rows_of_tables_items_of_lists_and_section_numbers_are_no_claims() {
+    let text = "Lower Weir | 287 | 175 | 133 | 322 | 917 | 968\n2 carrots, diced small\n\
+        3.2 We are answerable for your luggage in the van.\n";
+    let claims = found(text).claims;
+    assert!(claims.is_empty(), "{claims:?}");
 }

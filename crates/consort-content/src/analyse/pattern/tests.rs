@@ -11,7 +11,7 @@ fn check(pattern: &str, text: &str, expected: &[&str]) {
     patterns.add(0, pattern).unwrap();
     let doc = document(text);
     let sentences = sentences(&doc);
-    let index = Index::new(&doc, &sentences, true);
+    let index = Index::new(&doc, &sentences, true, &[]);
     let found = patterns.find(&index);
     let words: Vec<&str> =
         found.iter().map(|m| index.span(m.tokens.start, m.tokens.end - 1).of(text)).collect();
