@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Category, Random, RunId, StepError, TenantId};
+use crate::{Budget, Category, Random, RunId, StepError, TenantId, Timestamp, learning::Made};
 
 /// What kind of thing a run picks or uses.
 #[derive(
@@ -61,6 +61,18 @@ pub struct Decision {
     pub policy: String,
     /// The version of its state.
     pub policy_version: u64,
+    /// Candidates that could not be chosen, and why; their probability is 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<Skipped>,
+}
+
+/// A candidate that was left out of a decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Skipped {
+    /// Its index.
+    pub candidate: usize,
+    /// Why, in a few words.
+    pub why: String,
 }
 
 impl Decision {
@@ -88,6 +100,29 @@ pub struct Choice {
     pub policy: String,
     /// Version of its state.
     pub version: u64,
+    /// Candidates that could not be chosen.
+    pub skipped: Vec<Skipped>,
+}
+
+/// What a [`Decider`] may know besides the question: none of it is learned from.
+#[derive(Clone, Copy)]
+pub struct Situation<'a> {
+    /// Whose work it is.
+    pub tenant: &'a TenantId,
+    /// When.
+    pub now: Timestamp,
+    /// What the run may still spend.
+    pub budget: Budget,
+    /// Source of the choice's random number.
+    pub random: &'a dyn Random,
+    /// Whether a capability or orchestrator of that name is registered.
+    pub registered: &'a dyn Fn(&str) -> bool,
+}
+
+impl fmt::Debug for Situation<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Situation").field("tenant", self.tenant).finish_non_exhaustive()
+    }
 }
 
 /// The port behind [`Context::decide`](crate::Context::decide). Must not block.
@@ -97,12 +132,13 @@ pub trait Decider: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     ///
     /// When the question cannot be answered; the run gets the error.
-    fn decide(
-        &self,
-        tenant: &TenantId,
-        question: &Question,
-        random: &dyn Random,
-    ) -> Result<Choice, StepError>;
+    fn decide(&self, situation: Situation<'_>, question: &Question) -> Result<Choice, StepError>;
+
+    /// Learns of a decision: of a durable run once it is on record, and again when the run is
+    /// taken up after a crash.
+    fn made(&self, made: &Made) {
+        let _ = made;
+    }
 }
 
 /// Chooses every candidate with the same probability. The default: it claims to know nothing.
@@ -110,20 +146,17 @@ pub trait Decider: Send + Sync + fmt::Debug + 'static {
 pub struct Uniform;
 
 impl Decider for Uniform {
-    fn decide(
-        &self,
-        _: &TenantId,
-        question: &Question,
-        random: &dyn Random,
-    ) -> Result<Choice, StepError> {
+    fn decide(&self, situation: Situation<'_>, question: &Question) -> Result<Choice, StepError> {
         let arms = question.candidates.len();
-        let chosen = ((random.unit() * arms as f64) as usize).min(arms.saturating_sub(1));
+        let unit = situation.random.unit();
+        let chosen = ((unit * arms as f64) as usize).min(arms.saturating_sub(1));
         Ok(Choice {
             chosen,
             propensities: vec![1.0 / arms as f64; arms],
             scores: None,
             policy: "uniform".into(),
             version: 1,
+            skipped: Vec::new(),
         })
     }
 }

@@ -58,6 +58,8 @@ pub enum JournalErrorKind {
     Exists,
     /// An entry for a run that does not exist or has ended.
     NoSuchRun,
+    /// Too much waits for the disk already.
+    Busy,
 }
 
 /// An error of a store.
@@ -109,6 +111,7 @@ impl From<JournalError> for StepError {
             JournalErrorKind::TooNew => Category::StoreTooNew,
             JournalErrorKind::Exists => Category::Conflict,
             JournalErrorKind::NoSuchRun => Category::NotFound,
+            JournalErrorKind::Busy => Category::Overloaded,
         };
         let mut step = Self::new(category, error.message.clone());
         if let Some(source) = error.source() {

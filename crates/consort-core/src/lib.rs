@@ -18,6 +18,7 @@ mod facade;
 pub mod guard;
 mod ids;
 pub mod journal;
+pub mod learning;
 mod limits;
 pub mod machine;
 mod orchestrator;
@@ -39,7 +40,8 @@ pub use blob::{Blob, Hash};
 pub use call::{Call, Race, ValueOf, race};
 pub use category::{Category, Facts, Severity};
 pub use component::{
-    Choice, Component, Decider, Decision, NoSignals, Question, Sent, Signal, Signals, Uniform,
+    Choice, Component, Decider, Decision, NoSignals, Question, Sent, Signal, Signals, Situation,
+    Skipped, Uniform,
 };
 pub use context::{Context, StepContext};
 pub use descriptor::{CapabilityDescriptor, Descriptor, Durability, Effect, Kind, Layer};

@@ -18,12 +18,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Blob, Category, Clock, Decider, Decision, Hash, Layer, Limits, Loss, Name, Question, Random,
-    RunId, Sent, Signal, Signals, Spend, StepError, TaskScope, TenantId, Timestamp,
+    RunId, Sent, Signal, Signals, Situation, Spend, StepError, TaskScope, TenantId, Timestamp,
     admission::{Admission, Ledger, Moment, Ticket},
     engine::Engine,
     events::{Event, Events},
     guard::{Fired, RunGuard, StepGuards},
     journal::{Batch, Journal},
+    learning::Made,
     orchestrator::{decode, encode},
     record::LocalKind,
     registry::Registry,
@@ -121,6 +122,14 @@ impl Host {
         })
     }
 
+    /// Tells the ports above what a run has put on record.
+    pub(crate) fn announce(&self, news: &News) {
+        match news {
+            News::Signal(sent) => self.deliver(sent),
+            News::Decision(made) => self.decider.made(made),
+        }
+    }
+
     pub(crate) fn deliver(&self, sent: &Sent) {
         if !self.signals.take(sent) {
             self.events.emit(|| Event::Unconsumed {
@@ -129,6 +138,13 @@ impl Host {
             });
         }
     }
+}
+
+/// What others have to hear of once it is on record.
+#[derive(Debug)]
+pub(crate) enum News {
+    Signal(Sent),
+    Decision(Box<Made>),
 }
 
 /// How a run asks for things.
@@ -245,7 +261,17 @@ impl Run {
         question: Question,
     ) -> Result<Decision, StepError> {
         let choose = |id: String| -> Result<Decision, StepError> {
-            let choice = self.host.decider.decide(tenant, &question, &*self.host.random)?;
+            let registry = self.host.registry.load();
+            let situation = Situation {
+                tenant,
+                now: self.host.clock.utc(),
+                budget: self.ledger.left(),
+                random: &*self.host.random,
+                registered: &|name| {
+                    Name::new(name).is_ok_and(|name| registry.resolve(&name).is_ok())
+                },
+            };
+            let choice = self.host.decider.decide(situation, &question)?;
             let arms = question.candidates.len();
             if choice.chosen >= arms || choice.propensities.len() != arms {
                 let message = format!("policy `{}` chose outside the candidates", choice.policy);
@@ -259,6 +285,7 @@ impl Run {
                 scores: choice.scores,
                 policy: choice.policy,
                 policy_version: choice.version,
+                skipped: choice.skipped,
             })
         };
         match (&self.mode, &self.id) {
@@ -277,7 +304,16 @@ impl Run {
                     None => decode(value),
                 }
             }
-            _ => choose(self.next_key()),
+            (_, run) => {
+                let decision = choose(self.next_key())?;
+                self.host.decider.made(&Made {
+                    tenant: tenant.clone(),
+                    run: run.clone(),
+                    at: self.host.clock.utc(),
+                    decision: decision.clone(),
+                });
+                Ok(decision)
+            }
         }
     }
 

@@ -32,6 +32,7 @@ mod encode;
 mod fault;
 mod file;
 mod inbox;
+pub mod learning;
 mod list;
 mod lock;
 mod pool;

@@ -2,6 +2,7 @@
 //! each result, and hands over one answer per turn in the order of the record.
 
 mod end;
+mod news;
 mod perform;
 mod replay;
 
@@ -15,6 +16,7 @@ use futures_util::{
     future::BoxFuture,
     stream::{FuturesOrdered, FuturesUnordered},
 };
+use news::news_in;
 use perform::{Finished, Passive, Performed};
 use serde_json::Value;
 use tokio::{
@@ -24,7 +26,7 @@ use tokio::{
 
 use super::{Mail, start::Fresh, tree::Tree};
 use crate::{
-    Category, Context, Deadline, EventName, Hash, Name, RunId, Sent, Spend, StepError, StepResult,
+    Category, Context, Deadline, EventName, Hash, Name, RunId, Spend, StepError, StepResult,
     Timestamp,
     admission::Ledger,
     cancel::Cancel,
@@ -33,9 +35,9 @@ use crate::{
     events::Event,
     journal::{Batch, JournalError, JournalErrorKind},
     machine::{Machine, Turn, foreign},
-    record::{LocalKind, LocalRecord, Record, RunStarted, StepRecord},
+    record::{LocalRecord, Record, RunStarted, StepRecord},
     registry::{Entry, OpenRun},
-    run::{Host, Mode, Run},
+    run::{Host, Mode, News, Run},
     steps::{Command, Steps},
 };
 
@@ -55,7 +57,7 @@ impl From<JournalError> for Halt {
     }
 }
 
-type Committed = (u32, StepResult<Value>, Vec<Sent>, Result<(), JournalError>);
+type Committed = (u32, StepResult<Value>, Vec<News>, Result<(), JournalError>);
 
 /// What the orchestrator left to be written with the next commit.
 type Unwritten = (Vec<LocalRecord>, Vec<(Hash, Arc<[u8]>)>);
@@ -327,9 +329,9 @@ impl Driver {
             mail = self.mailbox.recv() => if let Some(mail) = mail {
                 self.read(mail);
             },
-            Some((position, result, signals, committed)) = self.committing.next() => {
+            Some((position, result, news, committed)) = self.committing.next() => {
                 committed?;
-                signals.iter().for_each(|sent| self.host.deliver(sent));
+                news.iter().for_each(|news| self.host.announce(news));
                 if !self.abandoned.contains(&position) {
                     self.arrived.push_back((position, result));
                 }
@@ -391,10 +393,9 @@ impl Driver {
         let mut batch = self.flush();
         batch.entries.push((self.id().clone(), Record::Step(Box::new(step))));
         self.seen += batch.entries.len() as u64;
-        let signals = signals_in(&batch.entries, &self.started);
+        let news = news_in(&self.host, &batch.entries, &self.started);
         let commit = self.host.journal.commit(batch);
-        self.committing
-            .push_back(Box::pin(async move { (position, result, signals, commit.await) }));
+        self.committing.push_back(Box::pin(async move { (position, result, news, commit.await) }));
     }
 
     /// What the orchestrator left to be written since the last commit.
@@ -416,9 +417,9 @@ impl Driver {
             return Ok(());
         }
         self.seen += batch.entries.len() as u64;
-        let signals = signals_in(&batch.entries, &self.started);
+        let news = news_in(&self.host, &batch.entries, &self.started);
         self.host.journal.commit(batch).await?;
-        signals.iter().for_each(|sent| self.host.deliver(sent));
+        news.iter().for_each(|news| self.host.announce(news));
         Ok(())
     }
 
@@ -462,18 +463,4 @@ fn evicted() -> StepError {
 enum Next {
     Answer(u32, StepResult<Value>),
     Over(StepResult<Value>),
-}
-
-/// Signals among records that are on disk now.
-fn signals_in(entries: &[(RunId, Record)], started: &RunStarted) -> Vec<Sent> {
-    let signal = |record: &Record| match record {
-        Record::Local(LocalRecord { position, kind: LocalKind::Signal, value, .. }) => Some(Sent {
-            id: format!("{}/{position}", started.id),
-            run: started.id.clone(),
-            tenant: started.tenant.clone(),
-            signal: serde_json::from_value(value.clone()).ok()?,
-        }),
-        _ => None,
-    };
-    entries.iter().filter_map(|(_, record)| signal(record)).collect()
 }

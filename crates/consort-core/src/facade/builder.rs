@@ -27,8 +27,8 @@ pub struct FacadeBuilder {
     limits: Limits,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    decider: Arc<dyn Decider>,
-    signals: Arc<dyn Signals>,
+    decider: Option<Arc<dyn Decider>>,
+    signals: Option<Arc<dyn Signals>>,
     run_guards: Vec<Arc<dyn RunGuard>>,
     step_guards: Arc<dyn StepGuards>,
 }
@@ -39,8 +39,8 @@ impl Default for FacadeBuilder {
             limits: Limits::default(),
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
-            decider: Arc::new(Uniform),
-            signals: Arc::new(NoSignals),
+            decider: None,
+            signals: None,
             run_guards: Vec::new(),
             step_guards: Arc::new(BasicGuards::default()),
         }
@@ -72,15 +72,34 @@ impl FacadeBuilder {
     /// Who decides among components. Default: [`Uniform`].
     #[must_use]
     pub fn decider(mut self, decider: impl Decider) -> Self {
-        self.decider = Arc::new(decider);
+        self.decider = Some(Arc::new(decider));
         self
     }
 
     /// Who takes signals. Default: nobody, and each is reported as unconsumed.
     #[must_use]
     pub fn signals(mut self, signals: impl Signals) -> Self {
-        self.signals = Arc::new(signals);
+        self.signals = Some(Arc::new(signals));
         self
+    }
+
+    /// Who decides, unless somebody else was named.
+    #[must_use]
+    pub fn decider_by_default(mut self, decider: impl Decider) -> Self {
+        self.decider.get_or_insert_with(|| Arc::new(decider));
+        self
+    }
+
+    /// Who takes signals, unless somebody else was named.
+    #[must_use]
+    pub fn signals_by_default(mut self, signals: impl Signals) -> Self {
+        self.signals.get_or_insert_with(|| Arc::new(signals));
+        self
+    }
+
+    /// Where wall time comes from.
+    pub fn clock_port(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
     }
 
     /// Adds a check before every run, after those added before.
@@ -111,8 +130,8 @@ impl FacadeBuilder {
             clock: self.clock,
             random: self.random,
             journal,
-            decider: self.decider,
-            signals: self.signals,
+            decider: self.decider.unwrap_or_else(|| Arc::new(Uniform)),
+            signals: self.signals.unwrap_or_else(|| Arc::new(NoSignals)),
             run_guards: self.run_guards,
             step_guards: self.step_guards,
             registry: ArcSwap::default(),

@@ -48,6 +48,26 @@ impl<T> Queue<T> {
         Ok(())
     }
 
+    /// Adds an item unless the queue is full: then `false`, and the item is gone.
+    ///
+    /// # Errors
+    ///
+    /// When the queue is closed.
+    pub(crate) fn offer(&self, item: T, weight: usize) -> Result<bool, ()> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(());
+        }
+        if weight > 0 && state.weight >= self.limit {
+            return Ok(false);
+        }
+        state.weight += weight;
+        state.items.push_back((item, weight));
+        drop(state);
+        self.filled.notify_one();
+        Ok(true)
+    }
+
     /// Puts an item behind all others, even if the queue is full; for the consumer itself.
     pub(crate) fn push_back(&self, item: T) {
         self.lock().items.push_back((item, 0));

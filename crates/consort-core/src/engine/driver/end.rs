@@ -18,7 +18,7 @@ use crate::{
     events::Event,
     journal::{JournalErrorKind, RunFilter},
     machine::Machine,
-    record::{LocalKind, Record, RunEnded, RunState, RunSummary, StepKind},
+    record::{Record, RunEnded, RunState, RunSummary, StepKind},
     steps::Steps,
 };
 
@@ -152,12 +152,11 @@ impl Driver {
             at: self.host.clock.utc(),
         };
         let mut batch = self.flush();
-        let is_signal = |(_, record): &(RunId, Record)| matches!(record, Record::Local(local) if local.kind == LocalKind::Signal);
-        if batch.entries.iter().any(is_signal) {
+        let news = super::news_in(&self.host, &batch.entries, &self.started);
+        if !news.is_empty() {
             // A run that has ended is never taken up again: what it has to say must be said before.
-            let signals = super::signals_in(&batch.entries, &self.started);
             self.host.journal.commit(std::mem::take(&mut batch)).await?;
-            signals.iter().for_each(|sent| self.host.deliver(sent));
+            news.iter().for_each(|news| self.host.announce(news));
         }
         batch.entries.push((self.id().clone(), Record::Ended(Box::new(ended))));
         let nudge = self.id().parent().zip(self.id().position());

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use tokio::sync::mpsc;
 
-use super::{Doing, Driver, context, signals_in};
+use super::{Doing, Driver, context, news_in};
 use crate::{
     Category, RunId, StepError, StepResult,
     engine::{Mail, block, blocked, history, start::Fresh, tree},
@@ -56,8 +56,8 @@ impl Driver {
         let entries: Vec<_> =
             past.records.iter().map(|r| (past.started.id.clone(), r.clone())).collect();
         // The crash may have come between the commit and the delivery.
-        for sent in signals_in(&entries, &past.started) {
-            self.host.deliver(&sent);
+        for news in news_in(&self.host, &entries, &past.started) {
+            self.host.announce(&news);
         }
         let mut asked: BTreeMap<u32, Past> = BTreeMap::new();
         for record in past.records {
