@@ -72,7 +72,7 @@ fn predictable_bet(log_inverse_alpha: f64, variance: f64, t: f64) -> f64 {
 }
 
 /// Running mean and variance that start from one imagined observation.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 struct Moments {
     n: f64,
     sum: f64,

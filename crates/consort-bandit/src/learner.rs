@@ -173,6 +173,35 @@ impl<P: Policy> Learner<P> {
         &self.policy
     }
 
+    /// The same log position and open decisions with another policy of the same shape: under
+    /// another exploration rule, merged with what was learned elsewhere, or replaced.
+    ///
+    /// # Errors
+    ///
+    /// What `change` returns, and [`InvalidConfig`] when the shape differs.
+    pub fn with_policy<Q: Policy, E: From<InvalidConfig>>(
+        self,
+        change: impl FnOnce(P) -> Result<Q, E>,
+    ) -> Result<Learner<Q>, E> {
+        let shape = (self.policy.arms(), self.policy.dim());
+        let policy = change(self.policy)?;
+        if (policy.arms(), policy.dim()) != shape {
+            return Err(InvalidConfig::new("arms", "and `dim` must stay as they are").into());
+        }
+        Ok(Learner {
+            policy,
+            limits: self.limits,
+            position: self.position,
+            now: self.now,
+            closed_until: self.closed_until,
+            open: self.open,
+            queue: self.queue,
+            early: self.early,
+            early_queue: self.early_queue,
+            counters: self.counters,
+        })
+    }
+
     /// Position of the last record applied, 0 before the first: where to read on.
     pub const fn position(&self) -> u64 {
         self.position

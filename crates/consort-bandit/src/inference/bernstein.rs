@@ -6,7 +6,7 @@ use crate::error::{InvalidConfig, Refused};
 /// Confidence sequence for the mean of rewards in [0, 1] (Waudby-Smith and Ramdas 2020,
 /// theorem 2). Valid for any dependence as long as the conditional mean stays the same; width
 /// adapts to the variance.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct EmpiricalBernstein {
     log_two_over_alpha: f64,
     moments: Moments,
