@@ -59,6 +59,12 @@ const LONG: &[Step] = &[
         run: "cargo test --locked --manifest-path crates/consort-resilience/loom/Cargo.toml models",
         with: &[("LOOM_MAX_PREEMPTIONS", "4")],
     },
+    Step {
+        what: "learning, a thousand kills",
+        run: "cargo test --release --locked -p consort-application crash -- --nocapture",
+        with: &[("CONSORT_LEARNING_KILLS", "1000")],
+    },
+    step("learning benchmark", "cargo bench --locked -p consort-application"),
     step("journal benchmark", "cargo bench --locked -p consort-durable"),
     step("engine benchmark", "cargo bench --locked -p consort-testkit --bench engine"),
     step("start and idle benchmark", "cargo bench --locked -p consort-cli --bench start"),

@@ -1,0 +1,407 @@
+//! What decides and learns, shared by all who need it.
+//!
+//! The shell around [`State`]: it queues records, puts them into the learner's log, and applies
+//! them once they are on disk. *Queued* is memory, *accepted* is on disk, *learned* is applied:
+//! three words, three counters.
+
+mod change;
+mod config;
+mod credit;
+mod domain;
+mod fate;
+mod health;
+mod image;
+mod loops;
+mod pairs;
+mod port;
+mod queue;
+mod spec;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use consort_core::{
+    Category, Clock, Component, StepError,
+    learning::{LearningLog, Record, Snapshot},
+};
+use futures_util::future::BoxFuture;
+use tokio::sync::{Mutex, oneshot};
+
+pub use change::{Change, What, hex};
+pub use config::Config;
+pub use credit::Rule as Credit;
+pub use domain::{ArmStats, Domain, Odd};
+pub use fate::{Fate, Totals};
+pub use health::{Limits as HealthLimits, Moved, Standing, Window};
+pub use port::subject;
+pub use queue::{Count, KINDS};
+pub use spec::{Needs, Policy, Spec, encode};
+pub use state::{Key, State, Watched};
+
+use queue::{NotQueued, Queues, Waiting};
+
+/// Opens the learner's log when it is first needed.
+pub type Open =
+    Box<dyn Fn() -> BoxFuture<'static, Result<Arc<dyn LearningLog>, StepError>> + Send + Sync>;
+
+/// Records applied under one hold of the lock, so that decisions never wait long.
+const SLICE: usize = 256;
+
+/// The handle. Cloning gives another one to the same.
+#[derive(Clone)]
+pub struct Learning(Arc<Shared>);
+
+struct Shared {
+    open: Open,
+    log: Mutex<Option<Arc<dyn LearningLog>>>,
+    /// Why there is no log, once that is known.
+    missing: RwLock<Option<StepError>>,
+    clock: Arc<dyn Clock>,
+    state: RwLock<State>,
+    queues: Queues,
+    accepted: AtomicU64,
+    applied: AtomicU64,
+    failures: AtomicU64,
+    snapshots: AtomicU64,
+    looks: AtomicU64,
+    saved: AtomicU64,
+    unconsumed: AtomicU64,
+}
+
+impl fmt::Debug for Learning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Learning").finish_non_exhaustive()
+    }
+}
+
+/// Figures of the shell, beside the [`Totals`] of the state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// Of decisions and policy changes.
+    pub decisions: Count,
+    /// Of signals, by kind of component.
+    pub kinds: [(Component, Count); 6],
+    /// Records on disk, since this process began.
+    pub accepted: u64,
+    /// Records applied, since this process began.
+    pub applied: u64,
+    /// Writes that failed and were tried again.
+    pub failures: u64,
+    /// Snapshots written.
+    pub snapshots: u64,
+    /// Looks at health.
+    pub looks: u64,
+    /// Signals of runs that carried no reward, which nobody here learns from.
+    pub unconsumed: u64,
+}
+
+impl Learning {
+    /// Learning that has yet to open its log.
+    ///
+    /// # Errors
+    ///
+    /// `configuration` naming the setting.
+    pub fn new(config: Config, clock: Arc<dyn Clock>, open: Open) -> Result<Self, StepError> {
+        config.check()?;
+        Ok(Self(Arc::new(Shared {
+            open,
+            log: Mutex::new(None),
+            missing: RwLock::new(None),
+            clock,
+            queues: Queues::new(config.queue),
+            state: RwLock::new(State::new(config)),
+            accepted: AtomicU64::new(0),
+            applied: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            snapshots: AtomicU64::new(0),
+            looks: AtomicU64::new(0),
+            saved: AtomicU64::new(0),
+            unconsumed: AtomicU64::new(0),
+        })))
+    }
+
+    /// What is known now.
+    pub fn state(&self) -> RwLockReadGuard<'_, State> {
+        // A panic while applying is contained by the loop that owns it; the state stays usable.
+        self.0.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
+        self.0.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Figures of queues, log and loops.
+    pub fn flow(&self) -> Flow {
+        let counts = self.0.queues.counts();
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Flow {
+            decisions: counts[0],
+            kinds: std::array::from_fn(|at| (KINDS[at], counts[1 + at])),
+            accepted: load(&self.0.accepted),
+            applied: load(&self.0.applied),
+            failures: load(&self.0.failures),
+            snapshots: load(&self.0.snapshots),
+            looks: load(&self.0.looks),
+            unconsumed: load(&self.0.unconsumed),
+        }
+    }
+
+    /// Why nothing is put on record, if the log cannot be opened.
+    pub fn missing(&self) -> Option<StepError> {
+        self.0.missing.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Wall time in milliseconds.
+    pub(crate) fn now(&self) -> consort_core::Timestamp {
+        self.0.clock.utc()
+    }
+
+    /// Opens the log and catches up with it, the first time.
+    ///
+    /// # Errors
+    ///
+    /// Those of the log; it is tried again at the next call.
+    pub async fn log(&self) -> Result<Arc<dyn LearningLog>, StepError> {
+        let mut log = self.0.log.lock().await;
+        if let Some(log) = &*log {
+            return Ok(log.clone());
+        }
+        let opened = async {
+            let opened = (self.0.open)().await?;
+            let config = self.state().config().clone();
+            let state = load(&*opened, config).await?;
+            self.0.saved.store(state.position(), Ordering::Relaxed);
+            *self.state_mut() = state;
+            Ok::<_, StepError>(opened)
+        };
+        let opened = opened.await;
+        *self.0.missing.write().unwrap_or_else(PoisonError::into_inner) =
+            opened.as_ref().err().cloned();
+        let opened = opened?;
+        *log = Some(opened.clone());
+        drop(log);
+        self.install_configured();
+        Ok(opened)
+    }
+
+    /// Puts policies on record that are configured otherwise than the log has it.
+    fn install_configured(&self) {
+        let changes: Vec<Change> = {
+            let state = self.state();
+            let differs = |(domain, spec): &(&String, &Spec)| {
+                let last = state
+                    .history()
+                    .iter()
+                    .rev()
+                    .find(|change| change.domain == **domain && change.why == CONFIGURED);
+                !matches!(last, Some(Change { what: What::Spec { spec: old }, .. }) if old == *spec)
+            };
+            let configured = state.config().policies.iter().filter(differs);
+            let change = |(domain, spec): (&String, &Spec)| Change {
+                domain: domain.clone(),
+                version: 0,
+                at: self.now(),
+                why: CONFIGURED.into(),
+                what: What::Spec { spec: spec.clone() },
+            };
+            configured.map(change).collect()
+        };
+        for change in changes {
+            // Only refused when closed: then the next start does it.
+            let _ = self.submit_change(&change, None);
+        }
+    }
+
+    /// Queues a record. `kind` names the queue; none that of decisions and changes.
+    pub(crate) fn submit(
+        &self,
+        kind: Option<Component>,
+        record: Record,
+        answer: Option<oneshot::Sender<Fate>>,
+    ) -> Result<(), StepError> {
+        if let Some(missing) = self.missing() {
+            return Err(missing);
+        }
+        match self.0.queues.push(kind, Waiting { record, answer }) {
+            Ok(()) => Ok(()),
+            Err(NotQueued::Closed) => {
+                Err(StepError::new(Category::ShuttingDown, "learning has been stopped")
+                    .hint("start it again with the operation `start`"))
+            }
+            Err(NotQueued::Full) => {
+                let what = kind.map_or("decisions".to_owned(), |kind| format!("{kind:?} signals"));
+                Err(StepError::new(Category::Overloaded, format!("too many {what} wait"))
+                    .hint("send it again a little later: a repeat under the same id is safe"))
+            }
+        }
+    }
+
+    /// Queues a change of policy.
+    pub(crate) fn submit_change(
+        &self,
+        change: &Change,
+        answer: Option<oneshot::Sender<Fate>>,
+    ) -> Result<(), StepError> {
+        let value = serde_json::to_value(change).map_err(|error| {
+            StepError::new(Category::Internal, "the change cannot be written").because(&error)
+        })?;
+        self.submit(None, Record::Policy { at: change.at, change: value }, answer)
+    }
+
+    /// Takes new records, or refuses them while what waits is still dealt with.
+    pub fn set_running(&self, running: bool) {
+        self.0.queues.set_closed(!running);
+    }
+
+    /// Whether it takes new records.
+    pub fn is_running(&self) -> bool {
+        !self.0.queues.is_closed()
+    }
+
+    /// Waits until everything queued so far was applied.
+    pub async fn flush(&self) {
+        self.0.queues.idle().await;
+    }
+
+    /// One round: puts what waits on record and learns it. `false` when nothing waited.
+    ///
+    /// # Errors
+    ///
+    /// Those of the log; the records taken are then the returned ones, to be tried again.
+    async fn step(&self, held: &mut Vec<Waiting>) -> Result<bool, StepError> {
+        if held.is_empty() {
+            let limit = self.state().config().batch;
+            *held = self.0.queues.take(limit);
+        }
+        if held.is_empty() {
+            return Ok(false);
+        }
+        let log = self.log().await?;
+        let records: Arc<[Record]> = held.iter().map(|waiting| waiting.record.clone()).collect();
+        let last = log.append(records).await?;
+        let count = held.len() as u64;
+        self.0.accepted.fetch_add(count, Ordering::Relaxed);
+        let mut position = last - count;
+        for slice in held.chunks_mut(SLICE) {
+            let mut state = self.state_mut();
+            for waiting in slice {
+                position += 1;
+                let fate = state.apply(position, &waiting.record);
+                if let Some(answer) = waiting.answer.take() {
+                    // Whoever asked may be gone.
+                    let _ = answer.send(fate);
+                }
+            }
+        }
+        self.0.applied.fetch_add(count, Ordering::Relaxed);
+        held.clear();
+        self.0.queues.done(count as usize);
+        Ok(true)
+    }
+
+    /// Writes a snapshot if anything was learned since the last one, and trims the log.
+    ///
+    /// # Errors
+    ///
+    /// Those of the log.
+    pub async fn consolidate(&self) -> Result<bool, StepError> {
+        let log = self.log().await?;
+        let (snapshot, keep) = {
+            let state = self.state();
+            let position = state.position();
+            if position == self.0.saved.load(Ordering::Relaxed) {
+                return Ok(false);
+            }
+            let snapshot = Snapshot { position, state: state.to_bytes()?.into() };
+            (snapshot, state.config().keep)
+        };
+        let position = snapshot.position;
+        log.save(snapshot).await?;
+        self.0.saved.store(position, Ordering::Relaxed);
+        self.0.snapshots.fetch_add(1, Ordering::Relaxed);
+        if position > keep {
+            log.trim(position - keep).await?;
+        }
+        Ok(true)
+    }
+
+    /// Builds the state anew from the log and compares it with the one in use, bit for bit.
+    ///
+    /// # Errors
+    ///
+    /// Those of the log.
+    pub async fn replay(&self) -> Result<Replayed, StepError> {
+        let log = self.log().await?;
+        self.flush().await;
+        let (config, until, digest) = {
+            let state = self.state();
+            (state.config().clone(), state.position(), state.digest()?)
+        };
+        let whole = log.extent().await?.first <= 1;
+        let mut fresh = State::new(config.clone());
+        if !whole && let Some(snapshot) = log.snapshot().await? {
+            fresh = State::from_bytes(&snapshot.state, config)?;
+        }
+        let from = fresh.position();
+        catch_up(&*log, &mut fresh, until).await?;
+        let equal = fresh.digest()? == digest;
+        Ok(Replayed { from, until, records: until - from, digest, equal })
+    }
+}
+
+/// Why a policy was put on record at start.
+const CONFIGURED: &str = "configured";
+
+/// What a replay found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replayed {
+    /// Position that it began after: 0, or that of the snapshot where the log was trimmed.
+    pub from: u64,
+    /// Position of the last record.
+    pub until: u64,
+    /// Records applied.
+    pub records: u64,
+    /// Digest of the state in use.
+    pub digest: String,
+    /// True when the rebuilt state is the same, bit for bit.
+    pub equal: bool,
+}
+
+/// What a log says is known: its snapshot and the records after it.
+///
+/// # Errors
+///
+/// Those of the log and of the snapshot.
+pub async fn load(log: &dyn LearningLog, config: Config) -> Result<State, StepError> {
+    let mut state = match log.snapshot().await? {
+        Some(snapshot) => State::from_bytes(&snapshot.state, config)?,
+        None => State::new(config),
+    };
+    catch_up(log, &mut state, u64::MAX).await?;
+    Ok(state)
+}
+
+async fn catch_up(log: &dyn LearningLog, state: &mut State, until: u64) -> Result<(), StepError> {
+    loop {
+        let records = log.read(state.position(), 4096).await?;
+        if records.is_empty() {
+            return Ok(());
+        }
+        for (position, record) in records {
+            if position > until {
+                return Ok(());
+            }
+            state.apply(position, &record);
+        }
+        // Catching up with a long log must not hold up everything else.
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,130 @@
+//! The three background loops, owned by the orchestrator that starts them.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Learning, Moved};
+
+/// Before a failed write is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+impl Learning {
+    /// Puts on record and learns whatever is queued, as fast as it comes; sleeps when nothing
+    /// does. Ends when `stop` is cancelled, leaving nothing taken.
+    pub(crate) async fn learn(&self, stop: CancellationToken) {
+        let mut held = Vec::new();
+        loop {
+            match self.step(&mut held).await {
+                Ok(true) => {}
+                Ok(false) => tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return,
+                    () = self.0.queues.filled() => {}
+                },
+                Err(error) => {
+                    self.0.failures.fetch_add(1, Ordering::Relaxed);
+                    let waiting = held.len();
+                    tracing::error!(target: "consort", %error, waiting, "signals cannot be put on record");
+                    tokio::select! {
+                        biased;
+                        () = stop.cancelled() => {
+                            self.give_up(&mut held);
+                            return;
+                        }
+                        () = tokio::time::sleep(PAUSE) => {}
+                    }
+                }
+            }
+            if stop.is_cancelled() && self.0.queues.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Those who wait for an answer learn that there is none by their closed channel.
+    fn give_up(&self, held: &mut Vec<super::Waiting>) {
+        let count = held.len();
+        held.clear();
+        self.0.queues.done(count);
+    }
+
+    /// Puts everything that still waits on record, and a snapshot after it. For the end, when
+    /// the loops have ended.
+    pub(crate) async fn finish(&self) {
+        let mut held = Vec::new();
+        loop {
+            match self.step(&mut held).await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    let lost = held.len();
+                    tracing::error!(target: "consort", %error, lost, "signals were queued but never put on record");
+                    self.give_up(&mut held);
+                    break;
+                }
+            }
+        }
+        if self.0.accepted.load(Ordering::Relaxed) > 0
+            && let Err(error) = self.consolidate().await
+        {
+            tracing::warn!(target: "consort", %error, "no snapshot at the end; the next start reads more of the log");
+        }
+        let log = self.0.log.lock().await.take();
+        if let Some(log) = log
+            && let Err(error) = log.close().await
+        {
+            tracing::warn!(target: "consort", %error, "the learning log did not close");
+        }
+    }
+
+    /// Writes snapshots: by the clock, and sooner when much was learned.
+    pub(crate) async fn keep_snapshots(&self, stop: CancellationToken) {
+        let (every, after) = {
+            let state = self.state();
+            let config = state.config();
+            (Duration::from_millis(config.consolidate_ms.max(1)), config.consolidate_after)
+        };
+        let look = every.min(Duration::from_secs(1));
+        let mut waited = Duration::ZERO;
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(look) => waited += look,
+            }
+            let new = self.state().position().saturating_sub(self.0.saved.load(Ordering::Relaxed));
+            if new == 0 || waited < every && new < after {
+                continue;
+            }
+            waited = Duration::ZERO;
+            if let Err(error) = self.consolidate().await {
+                tracing::warn!(target: "consort", %error, "what was learned is not in a snapshot yet");
+            }
+        }
+    }
+
+    /// Tells of components that were switched off or are well again.
+    pub(crate) async fn watch_health(&self, stop: CancellationToken) {
+        let every = Duration::from_millis(self.state().config().look_ms.max(1));
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(every) => {}
+            }
+            self.0.looks.fetch_add(1, Ordering::Relaxed);
+            let moved = self.state_mut().take_moves();
+            for ((tenant, component, name), moved) in moved {
+                match moved {
+                    Moved::Disabled => {
+                        tracing::warn!(target: "consort", tenant, ?component, name, "component disabled for its health");
+                    }
+                    Moved::Enabled => {
+                        tracing::info!(target: "consort", tenant, ?component, name, "component enabled again");
+                    }
+                }
+            }
+        }
+    }
+}
