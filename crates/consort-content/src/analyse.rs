@@ -62,7 +62,7 @@ pub use rhetoric::RhetoricCue;
 pub use rule_sets::{RuleSet, rule_sets};
 pub use sentiment::{CurvePoint, Extreme, LABEL_BOUND, Label, Sentiment};
 pub use speakers::Speaker;
-pub use summary::{Summary, SummarySentence};
+pub use summary::{Summary, SummarySentence, SummaryStyle};
 pub use timeline::{Anchor, When};
 pub use topics::{Topic, TopicTerm};
 
@@ -79,6 +79,8 @@ pub struct Options {
     pub depth: Depth,
     /// Language of the text; detected from it when absent.
     pub language: Option<Language>,
+    /// What the summary favours.
+    pub summary: SummaryStyle,
 }
 
 /// A part of the analysis that can be computed on its own.

@@ -19,7 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::decode;
-use crate::document::{Document, Kind};
+use crate::document::{Document, Kind, Method};
 
 pub use feed::{Entry, Feed, feed};
 pub use kind::sniff;
@@ -37,6 +37,10 @@ pub struct Hint {
     pub name: Option<String>,
     /// The source's own address, which relative links are resolved against.
     pub url: Option<String>,
+    /// How to choose the text of a web page, when somebody decided. Where the page has nothing
+    /// that this way would find, the usual rule applies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<Method>,
 }
 
 /// How much one extraction may take in and give out.
@@ -146,7 +150,7 @@ pub fn extract(bytes: &[u8], hint: &Hint, limits: &Limits) -> Result<Document, E
         Kind::Feed => return Ok(feed(bytes, hint, limits)?.into_document(limits)),
         Kind::Text => &|text| plain::parse(text, limits),
         Kind::Markdown => &|text| markdown::parse(text, limits),
-        Kind::Html => &|text| html::parse(text, url, limits),
+        Kind::Html => &|text| html::parse(text, url, hint.method, limits),
         Kind::Srt | Kind::Vtt => &|text| captions::parse(text, kind, limits),
         Kind::TranscriptJson => &|text| transcript::parse(text, limits),
     };

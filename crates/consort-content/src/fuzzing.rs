@@ -50,6 +50,7 @@ pub fn fuzz_sniff(data: &[u8]) {
         name: Some(text.clone()),
         url: Some(text),
         kind: None,
+        method: None,
     };
     let _ = sniff(data, &hint);
     let _ = sniff(data, &Hint::default());

@@ -1,6 +1,7 @@
 //! `fallback_autonomous`: turns a page, file or transcript into an evidence-backed report with no
 //! model and no network needed. What the whole system degrades to when no model is configured.
 
+pub mod choices;
 pub mod evidence;
 pub mod plan;
 pub mod recall;
@@ -20,7 +21,7 @@ use futures_util::future::{try_join, try_join_all};
 use recall::{Recall, Recalled};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use stages::{AnalyseParts, CheckGate, Compose, Extract, Extracted, Text};
+use stages::{AnalyseParts, CheckGate, Compose, Extract, Extracted, Survey, Text};
 
 /// What is to be reported on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -83,7 +84,7 @@ impl Orchestrator for FallbackAutonomous {
     fn descriptor(&self) -> Descriptor {
         Descriptor {
             name: Name::new(Analyze::CALLEE).expect("a valid name"),
-            version: Version::new(1, 0, 0),
+            version: Version::new(1, 1, 0),
             layer: Layer::Domain,
             kind: Kind::Sequential,
             durability: Durability::Durable,
@@ -103,15 +104,20 @@ impl Orchestrator for FallbackAutonomous {
 
         cx.progress(2, STAGES, "extract the text");
         let content_hash = acquired.body.hash;
-        let Text { document, title, items } = extract(cx, acquired).await?;
+        let Text { document, title, items, shape, .. } = extract(cx, acquired).await?;
         let gate = cx.call(CheckGate { document: document.clone() }).value().await?;
         let stopped = stop_reason(&gate);
 
         cx.progress(3, STAGES, "analyse");
         let parts = if stopped.is_some() { Vec::new() } else { plan::groups(Part::ALL) };
+        let style = match shape.filter(|_| stopped.is_none()) {
+            Some(shape) => Some(choices::summary(cx, &shape)?),
+            None => None,
+        };
+        let summary = style.as_ref().map(|(_, style)| *style).unwrap_or_default();
         let analysed = try_join_all(parts.into_iter().map(|parts| {
-            cx.call(AnalyseParts { document: document.clone(), parts, depth: request.depth })
-                .value()
+            let (document, depth) = (document.clone(), request.depth);
+            cx.call(AnalyseParts { document, parts, depth, summary }).value()
         }))
         .await?;
         let queries: Vec<String> =
@@ -145,6 +151,9 @@ impl Orchestrator for FallbackAutonomous {
             })
             .value()
             .await?;
+        if let Some((decision, _)) = &style {
+            choices::reward(cx, decision, composed.fidelity)?;
+        }
         for lost in &composed.lost {
             cx.lose(Loss::new("report", lost));
         }
@@ -166,17 +175,6 @@ impl Orchestrator for FallbackAutonomous {
                 claims: composed.claims,
                 items,
             })),
-        }
-    }
-}
-
-/// The text of what was acquired; of a PDF from its own process.
-async fn extract(cx: &Context, acquired: Acquired) -> Result<Text, StepError> {
-    match cx.call(Extract::from(acquired)).value().await? {
-        Extracted::Text(text) => Ok(text),
-        Extracted::Pdf(body) => {
-            let read = cx.call(ReadPdf { body }).value().await?;
-            Ok(Text { document: read.document, title: read.title, items: Vec::new() })
         }
     }
 }
@@ -203,6 +201,40 @@ async fn verify(
     };
     let gathered = cx.call(gather).value().await?;
     Ok((recalled, gathered))
+}
+
+/// Finds the text; how that is done on a web page is a decision, and its outcome a reward.
+async fn extract(cx: &Context, acquired: Acquired) -> Result<Text, StepError> {
+    let mut extract = Extract::from(acquired);
+    let survey = Survey { body: extract.body.clone(), hint: extract.hint.clone() };
+    let page = cx.call(survey).value().await?;
+    let Some((decision, method)) = choices::extraction(cx, &page)? else {
+        return read(cx, extract).await;
+    };
+    extract.hint.method = method;
+    match read(cx, extract).await {
+        Ok(text) => {
+            let measured = text.prose.and_then(|(chosen, page)| chosen.quality(page));
+            choices::reward(cx, &decision, measured)?;
+            Ok(text)
+        }
+        Err(error) => {
+            choices::failed(cx, &decision, error.category())?;
+            Err(error)
+        }
+    }
+}
+
+/// The text of what was acquired; of a PDF from its own process.
+async fn read(cx: &Context, extract: Extract) -> Result<Text, StepError> {
+    match cx.call(extract).value().await? {
+        Extracted::Text(text) => Ok(text),
+        Extracted::Pdf(body) => {
+            let read = cx.call(ReadPdf { body }).value().await?;
+            let (document, title) = (read.document, read.title);
+            Ok(Text { document, title, items: Vec::new(), shape: None, prose: None })
+        }
+    }
 }
 
 /// Which check stopped the run, with its value and limit.

@@ -10,6 +10,7 @@ use std::{
 
 use board::FileBoard;
 pub use board::{Shown, shown};
+use consort_application::{self as application, Config, Learning};
 use consort_capabilities as capabilities;
 use consort_core::{
     Capability, Category, Closed, Facade, FacadeBuilder, IdempotencyKey, Limits, Name,
@@ -27,6 +28,7 @@ type Registration = Box<dyn FnOnce(Facade) -> BoxFuture<'static, Result<(), Step
 pub struct Consort {
     facade: Facade,
     journal: Arc<dyn Journal>,
+    learning: Learning,
     resumed: usize,
     grace: Duration,
 }
@@ -38,6 +40,7 @@ pub struct Builder {
     limits: Limits,
     capabilities: capabilities::Config,
     infrastructure: infrastructure::Config,
+    learning: Option<Config>,
     ports: Vec<Ports>,
     own: Vec<Registration>,
     stay: bool,
@@ -89,6 +92,13 @@ impl Builder {
         self
     }
 
+    /// How decisions are made and learned from. Default: [`crate::learning::config`].
+    #[must_use]
+    pub fn learning(mut self, config: Config) -> Self {
+        self.learning = Some(config);
+        self
+    }
+
     /// Adds an orchestrator before unfinished runs are taken up.
     #[must_use]
     pub fn orchestrator(mut self, orchestrator: impl Orchestrator) -> Self {
@@ -126,10 +136,14 @@ impl Builder {
             Some(store) => infrastructure.board(FileBoard::new(store)),
             None => infrastructure,
         };
-        let journal = open(self.store).await?; // The only effect before anything is registered.
+        let journal = open(self.store.clone()).await?; // The only effect before anything is registered.
         let ports = infrastructure.guard(Facade::builder());
         let ports = self.ports.into_iter().fold(ports, |ports, change| change(ports));
+        let config = self.learning.unwrap_or_else(crate::learning::config);
+        let learning = crate::learning::learning(self.store, config, ports.clock_port())?;
+        let ports = ports.decider_by_default(learning.clone()).signals_by_default(learning.clone());
         let facade = ports.limits(self.limits).build(journal.clone())?;
+        application::install(&facade, &learning).await?; // First, so that it stops last.
         infrastructure.install(&facade).await?;
         capabilities::install(&facade, self.capabilities)?;
         consort_domain::install(&facade, journal.clone()).await?;
@@ -137,7 +151,7 @@ impl Builder {
             register(facade.clone()).await?;
         }
         let resumed = facade.start(!self.stay).await?; // From here on things run.
-        Ok(Consort { facade, journal, resumed, grace })
+        Ok(Consort { facade, journal, learning, resumed, grace })
     }
 }
 
@@ -161,6 +175,11 @@ impl Consort {
     /// Registers, discovers and runs orchestrators.
     pub fn facade(&self) -> &Facade {
         &self.facade
+    }
+
+    /// What decides, and learns from outcomes.
+    pub fn learning(&self) -> &Learning {
+        &self.learning
     }
 
     /// Unfinished runs that were taken up at start.

@@ -20,9 +20,12 @@
 //! ```
 
 mod app;
+pub mod learning;
 pub mod prelude;
 
 pub use app::{Builder, Consort, Shown, global, shown};
+pub use consort_application as application;
+pub use consort_bandit as bandit;
 pub use consort_capabilities as capabilities;
 pub use consort_content as content;
 pub use consort_core as core;

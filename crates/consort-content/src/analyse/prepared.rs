@@ -6,9 +6,9 @@ use super::index::Index;
 use super::names::{self, Run};
 use super::quotes::{self, Quote};
 use super::{
-    Depth, Findings, Found, Limits, NotDone, Options, Part, PartFindings, claims, entities,
-    fingerprint, indicators, key_phrases, links, readability, rhetoric, sentiment, speakers,
-    summary, timeline, topics,
+    Depth, Findings, Found, Limits, NotDone, Options, Part, PartFindings, SummaryStyle, claims,
+    entities, fingerprint, indicators, key_phrases, links, readability, rhetoric, sentiment,
+    speakers, summary, timeline, topics,
 };
 use crate::document::{Document, Sentence, Span};
 use crate::language::{self, Language};
@@ -21,6 +21,7 @@ pub(crate) struct Prepared<'a> {
     language: Language,
     depth: Depth,
     limits: Limits,
+    summary: SummaryStyle,
     compounds: OnceCell<Vec<f64>>,
     runs: OnceCell<Vec<Run>>,
     quoted: OnceCell<Vec<Span>>,
@@ -45,6 +46,7 @@ impl<'a> Prepared<'a> {
             language,
             depth: options.depth,
             limits: options.depth.limits(),
+            summary: options.summary,
             compounds: OnceCell::new(),
             runs: OnceCell::new(),
             quoted: OnceCell::new(),
@@ -87,7 +89,7 @@ impl<'a> Prepared<'a> {
         let (index, limits) = (&self.index, &self.limits);
         let mut cut = None;
         let found = match part {
-            Part::Summary => Found::Summary(summary::find(index, limits)),
+            Part::Summary => Found::Summary(summary::find(index, limits, self.summary)),
             Part::KeyPhrases => Found::KeyPhrases(key_phrases::find(index, limits)),
             Part::Topics => Found::Topics(topics::find(index, limits)),
             Part::Entities => Found::Entities(entities::find(index, self.runs(), limits)),

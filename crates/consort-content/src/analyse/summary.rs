@@ -35,10 +35,53 @@ const MIN_WORDS: usize = 6;
 const MAX_WORDS: usize = 70;
 /// Chance that LexRank's walker follows a similarity instead of jumping anywhere.
 const DAMPING: f64 = 0.85;
-/// Share of relevance against novelty when the next sentence is chosen.
-const RELEVANCE: f64 = 0.7;
-/// Share of a sentence's early position in its relevance.
-const POSITION: f64 = 0.25;
+/// What a summary favours when it chooses sentences.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SummaryStyle {
+    /// Central sentences, a little more if they come early.
+    #[default]
+    Balanced,
+    /// Early sentences: right for news, whose first lines say it all.
+    Lead,
+    /// Central sentences wherever they stand.
+    Central,
+    /// Sentences unlike those already chosen: right for texts with many subjects.
+    Varied,
+}
+
+impl SummaryStyle {
+    /// Every style.
+    pub const ALL: &[Self] = &[Self::Balanced, Self::Lead, Self::Central, Self::Varied];
+
+    /// Its name in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Balanced => "balanced",
+            Self::Lead => "lead",
+            Self::Central => "central",
+            Self::Varied => "varied",
+        }
+    }
+
+    /// Share of relevance against novelty when the next sentence is chosen.
+    const fn relevance(self) -> f64 {
+        match self {
+            Self::Balanced | Self::Lead | Self::Central => 0.7,
+            Self::Varied => 0.4,
+        }
+    }
+
+    /// Share of a sentence's early position in its relevance.
+    const fn position(self) -> f64 {
+        match self {
+            Self::Balanced | Self::Varied => 0.25,
+            Self::Lead => 0.7,
+            Self::Central => 0.0,
+        }
+    }
+}
 
 /// Cosine from which a sentence says what a chosen one has said.
 const SAME: f64 = 0.8;
@@ -52,7 +95,7 @@ struct Vector {
 }
 
 /// The summary, or nothing when no sentence is eligible.
-pub(crate) fn find(index: &Index<'_>, limits: &Limits) -> Option<Summary> {
+pub(crate) fn find(index: &Index<'_>, limits: &Limits, style: SummaryStyle) -> Option<Summary> {
     let vectors = shortlist(index, vectors(index), limits.summary_graph);
     if vectors.is_empty() {
         return None;
@@ -65,11 +108,11 @@ pub(crate) fn find(index: &Index<'_>, limits: &Limits) -> Option<Summary> {
         .zip(&central)
         .map(|(vector, central)| {
             let early = 1.0 - (vector.id as f64 / count).sqrt();
-            (1.0 - POSITION) * central + POSITION * early
+            (1.0 - style.position()) * central + style.position() * early
         })
         .collect();
-    let mut chosen =
-        choose(&similar, &relevance, limits.summary_sentences.min(index.len().div_ceil(SHRINK)));
+    let most = limits.summary_sentences.min(index.len().div_ceil(SHRINK));
+    let mut chosen = choose(&similar, &relevance, most, style.relevance());
     chosen.sort_by_key(|&at| vectors[at].id);
     let sentences = chosen.into_iter().map(|at| {
         let id = vectors[at].id;
@@ -212,11 +255,11 @@ fn lexrank(similar: &[Vec<f64>]) -> Vec<f64> {
 }
 
 /// Picks sentences one by one, each relevant and unlike those already picked.
-fn choose(similar: &[Vec<f64>], relevance: &[f64], limit: usize) -> Vec<usize> {
+fn choose(similar: &[Vec<f64>], relevance: &[f64], limit: usize, weight: f64) -> Vec<usize> {
     let mut chosen: Vec<usize> = Vec::new();
     let mut nearest = vec![0.0_f64; relevance.len()];
     while chosen.len() < limit.min(relevance.len()) {
-        let gain = |at: usize| RELEVANCE * relevance[at] - (1.0 - RELEVANCE) * nearest[at];
+        let gain = |at: usize| weight * relevance[at] - (1.0 - weight) * nearest[at];
         let free = (0..relevance.len()).filter(|&at| !chosen.contains(&at) && nearest[at] < SAME);
         let Some(best) = free.max_by(|a, b| gain(*a).total_cmp(&gain(*b)).then(b.cmp(a))) else {
             break;

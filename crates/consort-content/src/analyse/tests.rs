@@ -26,7 +26,7 @@ pub(crate) fn english() -> Options {
         script: "Latin".into(),
         rtl: false,
     };
-    Options { depth: Depth::Standard, language: Some(language) }
+    Options { language: Some(language), ..Options::default() }
 }
 
 pub(crate) fn found(text: &str) -> Findings {

@@ -51,6 +51,7 @@ pub(super) fn declared_encoding(bytes: &[u8]) -> Option<String> {
 pub(super) fn parse(
     text: &str,
     url: Option<&str>,
+    method: Option<Method>,
     limits: &Limits,
 ) -> Result<Document, ExtractError> {
     if text.len() > limits.max_page_bytes {
@@ -81,8 +82,8 @@ pub(super) fn parse(
         Err(_) => (None, None),
     };
     let about = About::new(metadata, page.headings());
-    let mut document =
-        choose(&page, readable.as_ref(), about.title.as_deref(), base.as_ref(), limits);
+    let asked = Asked { method, title: about.title.as_deref(), base: base.as_ref() };
+    let mut document = choose(&page, readable.as_ref(), asked, limits);
     document.declared_language = lang.filter(|lang| !lang.trim().is_empty());
     let About { title, byline, published } = about;
     Ok(Document { kind: Kind::Html, title, byline, published, ..document })
@@ -145,13 +146,15 @@ fn base_of(dom: &Dom, page: Option<Url>) -> Option<Url> {
     }
 }
 
-fn choose(
-    page: &Tree,
-    readable: Option<&Tree>,
-    title: Option<&str>,
-    base: Option<&Url>,
-    limits: &Limits,
-) -> Document {
+/// What the choice of a page's text depends on besides the page.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    method: Option<Method>,
+    title: Option<&'a str>,
+    base: Option<&'a Url>,
+}
+
+fn choose(page: &Tree, readable: Option<&Tree>, asked: Asked<'_>, limits: &Limits) -> Document {
     let dropped = furniture::mark(page);
     let kept = Counts::of(page, &dropped);
     let all = kept.chars(0, page.nodes.len());
@@ -163,17 +166,24 @@ fn choose(
     let in_landmark = landmark.map_or(0, |at| kept.chars(at, page.nodes[at].end));
     let needed =
         if in_landmark > 0 { ENOUGH * in_landmark as f64 } else { ENOUGH_OF_PAGE * all as f64 };
+    let enough = match asked.method {
+        Some(Method::Readability) => true,
+        Some(Method::Landmark) => in_landmark == 0 && found as f64 >= needed,
+        Some(Method::WholePage) => false,
+        _ => found as f64 >= needed,
+    };
+    let whole = asked.method == Some(Method::WholePage);
     let (tree, range, dropped, method) = match (&readable, landmark) {
-        (Some((tree, dropped)), _) if found > 0 && found as f64 >= needed => {
+        (Some((tree, dropped)), _) if found > 0 && enough => {
             (*tree, 0..tree.nodes.len(), dropped, Method::Readability)
         }
-        (_, Some(at)) if in_landmark > 0 => {
+        (_, Some(at)) if in_landmark > 0 && !whole => {
             (page, at..page.nodes[at].end, &dropped, Method::Landmark)
         }
         _ => (page, 0..page.nodes.len(), &dropped, Method::WholePage),
     };
     let mut out = Builder::new(all, limits.max_links);
-    walk::write(tree, range, dropped, title, base, &mut out);
+    walk::write(tree, range, dropped, asked.title, asked.base, &mut out);
     Document { method, ..out.finish() }
 }
 

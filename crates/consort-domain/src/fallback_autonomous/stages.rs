@@ -2,8 +2,8 @@
 //! away from the threads that answer others.
 
 use consort_content::{
-    analyse::{self, Depth, NotDone, Options, Part, PartFindings, verify},
-    document::{Document, Kind},
+    analyse::{self, Depth, NotDone, Options, Part, PartFindings, SummaryStyle, verify},
+    document::{Document, Kind, Method},
     extract::{self, ExtractError, Hint, Limits},
     gate::{self, Consequence, GateReport, GateRules},
     report::{Provenance, Report},
@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     Item,
+    choices::{self, Prose, Shape, Surveyed},
     evidence::{self, Gathered, Gatherer},
     recall::{Digest, Recalled, Recaller},
     stage_error,
@@ -36,6 +37,7 @@ pub fn install(facade: &Facade, journal: Arc<dyn Journal>) -> Result<(), StepErr
     let rules = GateRules::shipped().map_err(|error| {
         StepError::new(Category::Configuration, "the shipped gate cannot be read").because(&error)
     })?;
+    facade.register_capability(Surveyor)?;
     facade.register_capability(Extractor)?;
     facade.register_capability(Gate { rules })?;
     facade.register_capability(Analyst)?;
@@ -81,7 +83,7 @@ pub struct Extract {
 impl From<Acquired> for Extract {
     fn from(acquired: Acquired) -> Self {
         let Acquired { body, name, media_type, url, .. } = acquired;
-        Self { body, hint: Hint { kind: None, media_type, name, url } }
+        Self { body, hint: Hint { kind: None, media_type, name, url, method: None } }
     }
 }
 
@@ -105,6 +107,43 @@ pub struct Text {
     /// What it announces, if it is a feed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<Item>,
+    /// Its shape, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<Shape>,
+    /// Of a page: the prose in what was chosen, and on the whole page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prose: Option<(Prose, Prose)>,
+}
+
+/// Looks at a source before it is read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Survey {
+    /// The content.
+    pub body: Blob,
+    /// What is known about its format.
+    pub hint: Hint,
+}
+
+impl Request for Survey {
+    const CALLEE: &'static str = "survey_source";
+    type Response = Surveyed;
+}
+
+struct Surveyor;
+
+impl Capability for Surveyor {
+    type Request = Survey;
+
+    fn descriptor(&self) -> CapabilityDescriptor {
+        pure(Survey::CALLEE, "Looks at a source before it is read: its kind and what it is made of")
+    }
+
+    async fn invoke(&self, cx: &StepContext, request: Survey) -> StepResult<Surveyed> {
+        let bytes = cx.read(&request.body).await?;
+        let kind = extract::sniff(&bytes, &request.hint).map_err(|error| refused(&error))?;
+        Ok(Outcome::succeeded(cx.blocking(move || Surveyed::of(kind, &bytes)).await?))
+    }
 }
 
 impl Request for Extract {
@@ -124,24 +163,28 @@ impl Capability for Extractor {
     async fn invoke(&self, cx: &StepContext, request: Extract) -> StepResult<Extracted> {
         let Extract { body, hint } = request;
         let bytes = cx.read(&body).await?;
-        let (document, items) = match cx.blocking(move || find_text(&bytes, &hint)).await? {
+        let (document, items, prose) = match cx.blocking(move || find_text(&bytes, &hint)).await? {
             Ok(found) => found,
             Err(ExtractError::NeedsWorker { kind: Kind::Pdf }) => {
                 return Ok(Outcome::succeeded(Extracted::Pdf(body)));
             }
             Err(error) => return Err(refused(&error)),
         };
-        let title = document.title.clone();
+        let (title, shape) = (document.title.clone(), Some(Shape::of(&document)));
         let document = keep(cx, &document).await?;
-        Ok(Outcome::succeeded(Extracted::Text(Text { document, title, items })))
+        Ok(Outcome::succeeded(Extracted::Text(Text { document, title, items, shape, prose })))
     }
 }
 
-/// The text; and of a feed the pages that it announces.
-fn find_text(bytes: &[u8], hint: &Hint) -> Result<(Document, Vec<Item>), ExtractError> {
+type FoundText = (Document, Vec<Item>, Option<(Prose, Prose)>);
+
+/// The text; of a feed also the pages that it announces, of a page what its choice is judged by.
+fn find_text(bytes: &[u8], hint: &Hint) -> Result<FoundText, ExtractError> {
     let limits = Limits::default();
     if extract::sniff(bytes, hint)? != Kind::Feed {
-        return Ok((extract::extract(bytes, hint, &limits)?, Vec::new()));
+        let document = extract::extract(bytes, hint, &limits)?;
+        let prose = (document.kind == Kind::Html).then(|| prose(bytes, hint, &document));
+        return Ok((document, Vec::new(), prose.flatten()));
     }
     let feed = extract::feed(bytes, hint, &limits)?;
     let items = feed.entries.iter().filter_map(|entry| {
@@ -149,7 +192,14 @@ fn find_text(bytes: &[u8], hint: &Hint) -> Result<(Document, Vec<Item>), Extract
         Some(Item { url, title: entry.title.clone() })
     });
     let items = items.collect();
-    Ok((feed.into_document(&limits), items))
+    Ok((feed.into_document(&limits), items, None))
+}
+
+/// The prose in what was chosen and on the whole page: what the choice is judged by.
+fn prose(bytes: &[u8], hint: &Hint, chosen: &Document) -> Option<(Prose, Prose)> {
+    let hint = Hint { method: Some(Method::WholePage), ..hint.clone() };
+    let page = extract::extract(bytes, &hint, &Limits::default()).ok()?;
+    Some((Prose::of(chosen), Prose::of(&page)))
 }
 
 fn refused(error: &ExtractError) -> StepError {
@@ -201,6 +251,9 @@ pub struct AnalyseParts {
     pub parts: Vec<Part>,
     /// How deep to go.
     pub depth: Depth,
+    /// What the summary favours.
+    #[serde(default)]
+    pub summary: SummaryStyle,
 }
 
 /// What was found.
@@ -228,8 +281,8 @@ impl Capability for Analyst {
 
     async fn invoke(&self, cx: &StepContext, request: AnalyseParts) -> StepResult<Analysed> {
         let document: Document = load(cx, &request.document).await?;
-        let AnalyseParts { parts, depth, .. } = request;
-        let options = Options { depth, language: None };
+        let AnalyseParts { parts, depth, summary, .. } = request;
+        let options = Options { depth, summary, ..Options::default() };
         let work = move || {
             let sentences = sentence::sentences(&document);
             analyse::analyse_parts(&parts, &document, &sentences, &options)
@@ -271,7 +324,7 @@ pub struct Compose {
 }
 
 /// A report that was put together.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Composed {
     /// The report as JSON.
     pub report: Blob,
@@ -283,6 +336,9 @@ pub struct Composed {
     pub claims: u64,
     /// What a degraded report lacks.
     pub lost: Vec<String>,
+    /// How much of the text its summary keeps, from 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fidelity: Option<f64>,
 }
 
 impl Request for Compose {
@@ -309,7 +365,11 @@ impl Capability for Composer {
             Some(gathered) => load(cx, &gathered.evidence).await?,
             None => Vec::new(),
         };
-        let report = cx.blocking(move || compose(&document, parts, &evidence, request)).await?;
+        let work = move || {
+            let report = compose(&document, parts, &evidence, request);
+            (choices::fidelity(&document, report.findings.summary.as_ref()), report)
+        };
+        let (fidelity, report) = cx.blocking(work).await?;
         let lost = match &report.outcome {
             consort_content::report::Outcome::Degraded { lost } => lost.clone(),
             _ => Vec::new(),
@@ -319,6 +379,7 @@ impl Capability for Composer {
             claims: report.findings.claims.len() as u64,
             lost,
             digest: keep(cx, &Digest::of(&report)).await?,
+            fidelity,
             report: keep(cx, &report).await?,
         }))
     }
@@ -331,7 +392,7 @@ fn compose(
     request: Compose,
 ) -> Report {
     let depth = request.depth;
-    let options = Options { depth, language: None };
+    let options = Options { depth, ..Options::default() };
     let sentences = sentence::sentences(document);
     let frame = analyse::facts(document, &sentences, &options);
     let stopped = request.gate.verdict() == Some(Consequence::Skip);
