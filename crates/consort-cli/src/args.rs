@@ -3,6 +3,7 @@
 
 mod analyze;
 mod health;
+mod learn;
 mod runs;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 pub(crate) use analyze::{Analyze, Depth, Format};
 use clap::{Parser, Subcommand};
 pub(crate) use health::{Breakers, Health, Isolate, Steer};
+pub(crate) use learn::{Arms, Explain, Feedback, Origin, Submit};
 pub(crate) use runs::{Backup, Cancel, Fork, Resume, Run, Runs, Show, Signal, State};
 
 const AFTER: &str = "\
@@ -105,6 +107,16 @@ With --json: {name, version, …, request, response, guards: [{name, settings}]}
     Release(Steer),
     /// End an isolation, close the breakers and forget what was seen.
     Reset(Steer),
+    /// Say how things turned out, and see what became of that.
+    #[command(subcommand)]
+    Feedback(Feedback),
+    /// List the points of choice and their policies.
+    #[command(after_long_help = "With --json as `arms`, for all points of choice.")]
+    Policies,
+    /// Show how the candidates of a point of choice do.
+    Arms(Arms),
+    /// Take a decision apart: odds, features, and what came of it.
+    Explain(Explain),
     /// Look after the store.
     #[command(subcommand)]
     Store(Store),

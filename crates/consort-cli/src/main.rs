@@ -14,6 +14,7 @@ mod fail;
 mod health;
 mod inspect;
 mod interrupt;
+mod learn;
 mod reading;
 mod run;
 mod run_ref;
@@ -87,6 +88,10 @@ async fn run(settings: &Settings, console: &Console, command: Command) -> Result
         Command::Isolate(typed) => steer::isolate(settings, console, typed).await,
         Command::Release(typed) => steer::release(settings, console, typed).await,
         Command::Reset(typed) => steer::reset(settings, console, typed).await,
+        Command::Feedback(typed) => learn::feedback(settings, console, typed).await,
+        Command::Policies => learn::policies(settings, console).await,
+        Command::Arms(typed) => learn::arms(settings, console, typed).await,
+        Command::Explain(typed) => learn::explain(settings, console, typed).await,
         Command::Store(Store::Check) => store_file::check(settings, console).await,
         Command::Store(Store::Backup(typed)) => store_file::backup(settings, console, typed).await,
         // Was done before there was a runtime.

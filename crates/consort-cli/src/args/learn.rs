@@ -1,0 +1,86 @@
+//! What can be typed about decisions and what came of them.
+
+use clap::{Subcommand, ValueEnum};
+
+const SUBJECT: &str = "\
+The subject is a decision (`RUN/POSITION`, as `consort show` numbers it), a run
+(`run:RUN`: credit flows to every decision in it and below it), or a component
+(`KIND:NAME`, where KIND is model, tool, agent, prompt, threshold or memory).
+
+With --json: {id, stage, fate}. `stage` is `accepted` (on disk) or, when another
+process owns the store, `queued` or `taken`; `fate` says what it did: learned,
+observed, early, duplicate, closed, excused, unconsumed or refused.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Feedback {
+    /// Say how a decision, run or component turned out.
+    Submit(Submit),
+    /// Tell what became of all feedback, and the health of components.
+    #[command(after_long_help = "\
+With --json: {position, totals: {signals, learned, …}, sources: [[source, count]],
+components: [{component, id, health, average, samples, standing, refused}]}.")]
+    Stats,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = SUBJECT)]
+pub(crate) struct Submit {
+    /// Decision, `run:RUN`, or `KIND:NAME`.
+    pub(crate) subject: String,
+    /// From 0 (bad) to 1 (good).
+    pub(crate) reward: f64,
+    /// Where it comes from.
+    #[arg(long, value_enum, default_value_t = Origin::UserExplicit)]
+    pub(crate) source: Origin,
+    /// How much it counts, above 0 and at most 1.
+    #[arg(long, default_value_t = 1.0, value_name = "SHARE")]
+    pub(crate) confidence: f64,
+    /// Repeats under the same id count once. Default: a new one.
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: Option<String>,
+    /// The category of failure, if it failed, e.g. `network` or `circuit_open`.
+    #[arg(long, value_name = "CATEGORY")]
+    pub(crate) category: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum Origin {
+    /// The evaluation of a whole run.
+    Trajectory,
+    /// What a retrieval brought.
+    RagRetrieval,
+    /// How a tool did.
+    ToolExecution,
+    /// How an agent did.
+    AgentTask,
+    /// A rule of governance.
+    Governance,
+    /// What something cost.
+    CostBudget,
+    /// A person said so.
+    UserExplicit,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+COMPONENT is a point of choice, as `consort policies` lists them, or a candidate of one.
+
+With --json: {domains: [{domain, component, version, decisions, rewards, open, mean,
+arms: [{name, chosen, pulls, mean, interval, share, health, standing}], …}]}. What has
+no data is absent. The interval holds at all times at once with 95 % confidence.")]
+pub(crate) struct Arms {
+    /// Point of choice, or candidate.
+    pub(crate) component: String,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = "\
+With --json: {decision, tenant, at, candidates: [{name, chosen, probability, score,
+skipped, now, parts: [{feature, value, effect}], rest}], rewards: [{id, source, reward,
+confidence, category, at}]}. Probability and score are those of the decision; `now`,
+`parts` and `rest` are what the policy makes of the same situation today.")]
+pub(crate) struct Explain {
+    /// The decision: `RUN/POSITION`; the run may be shortened.
+    pub(crate) decision: String,
+}

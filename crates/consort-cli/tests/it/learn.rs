@@ -1,0 +1,129 @@
+//! Decisions and feedback from the command line.
+
+use consort::{
+    Consort,
+    application::unified_feedback::Operation,
+    core::{Context, Request},
+};
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+const STORY: &str = "The bridge over the river opened in 1932 after nine years of work. It carries \
+    a hundred thousand vehicles across the river every single day, the city says. Repairs will \
+    cost forty million dollars, the mayor told reporters on Tuesday. The council will vote on the \
+    plan in May, and the work is expected to take three years. Engineers found cracks in two of \
+    the main cables last autumn. Traffic was limited to one lane in each direction since then.";
+
+fn page(number: usize) -> String {
+    let menu = "<nav><a href=/>Home</a> <a href=/news>News</a> <a href=/about>About</a></nav>";
+    format!(
+        "<html><head><title>Bridge {number}</title></head><body>{menu}<article><h1>Bridge \
+         {number}</h1><p>{STORY}</p><p>Report number {number} of the series about the bridge was \
+         written by the desk for local news and checked twice.</p></article><footer>All rights \
+         reserved</footer></body></html>"
+    )
+}
+
+fn domain<'a>(told: &'a Value, name: &str) -> &'a Value {
+    let domains = told["domains"].as_array().unwrap();
+    domains.iter().find(|domain| domain["domain"] == name).unwrap()
+}
+
+#[test]
+fn analysing_many_pages_learns_and_every_choice_can_be_explained() {
+    let world = World::new();
+    let files: Vec<String> =
+        (0..12).map(|n| world.file(&format!("page{n}.html"), page(n))).collect();
+    let mut args = vec!["analyze", "--out", "reports/", "--quiet"];
+    args.extend(files.iter().map(String::as_str));
+    world.run(&args).with_code(0);
+
+    let told = world.run(&["policies", "--json"]).with_code(0).json();
+    for name in ["extraction_method", "summary_style"] {
+        let domain = domain(&told, name);
+        assert_eq!(
+            (&domain["decisions"], &domain["rewards"]),
+            (&json!(12), &json!(12)),
+            "{domain}"
+        );
+        assert_eq!(domain["open"], 12, "open decisions may still get feedback");
+        let mean = domain["mean"].as_f64().unwrap();
+        assert!(mean > 0.3 && mean <= 1.0, "{mean}");
+    }
+    let drawn = world.run(&["arms", "extraction_method"]).with_code(0).out;
+    assert!(drawn.contains("usual") && drawn.contains('●') && drawn.contains("SHARE"), "{drawn}");
+
+    let run = world.runs()[0]["run"].as_str().unwrap().to_owned();
+    let shown = world.run(&["show", &run, "--json"]).with_code(0).json();
+    let entries = shown["entries"].as_array().unwrap();
+    let decision = entries.iter().find(|entry| entry["entry"] == "decision").unwrap();
+    let position = decision["position"].as_u64().unwrap();
+    let id = format!("{run}/{position}");
+    let explained = world.run(&["explain", &id, "--json"]).with_code(0).json();
+    let odds: f64 = explained["candidates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|candidate| candidate["probability"].as_f64().unwrap())
+        .sum();
+    assert!((odds - 1.0).abs() < 1e-12);
+    assert_eq!(explained["rewards"].as_array().unwrap().len(), 1);
+    let short = format!("{}/{position}", &run[18..]);
+    let text = world.run(&["explain", &short]).with_code(0).out;
+    assert!(text.contains("* ") && text.contains("reward 0."), "{text}");
+}
+
+#[test]
+fn feedback_on_a_run_reaches_its_decisions_and_counts_once() {
+    let world = World::new();
+    let file = world.file("page.html", page(1));
+    world.run(&["analyze", &file]).with_code(0);
+    let run = world.runs()[0]["run"].as_str().unwrap().to_owned();
+    let subject = format!("run:{}", &run[18..]);
+    let submit = ["feedback", "submit", &subject, "0.9", "--id", "mine", "--json"];
+    let told = world.run(&submit).with_code(0).json();
+    assert_eq!(told, json!({"id": "mine", "stage": "accepted", "fate": "learned"}));
+    assert_eq!(world.run(&submit).with_code(0).json()["fate"], "duplicate");
+    let told = world.run(&["policies", "--json"]).with_code(0).json();
+    assert_eq!(domain(&told, "summary_style")["rewards"], 2);
+    let stats = world.run(&["feedback", "stats", "--json"]).with_code(0).json();
+    assert_eq!(
+        (&stats["totals"]["signals"], &stats["totals"]["duplicate"]),
+        (&json!(4), &json!(1))
+    );
+    assert!(world.run(&["feedback", "stats"]).with_code(0).out.contains("user_explicit"));
+}
+
+#[test]
+fn feedback_that_makes_no_sense_is_refused_with_what_is_wrong() {
+    let world = World::new();
+    let refused = world.run(&["feedback", "submit", "mood:good", "0.5"]).with_code(10);
+    assert!(refused.err.contains("`mood` is no kind of component"), "{refused:?}");
+    let refused = world.run(&["feedback", "submit", "model:m", "1.5", "--json"]).with_code(10);
+    assert!(refused.out.contains("/signal/reward"), "{refused:?}");
+    world.run(&["feedback", "submit", "model:m", "1", "--category", "weather"]).with_code(2);
+    let told = world.run(&["feedback", "submit", "model:m", "1", "--json"]).with_code(0).json();
+    assert_eq!(told["fate"], "unconsumed");
+    let unknown = world.run(&["arms", "nothing"]).with_code(11);
+    assert!(unknown.err.contains("nothing chooses `nothing`"), "{unknown:?}");
+    world.run(&["explain", "nothing"]).with_code(11);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn feedback_reaches_the_owner_of_the_store_through_its_inbox() {
+    let world = World::new();
+    std::fs::create_dir_all(world.store().parent().unwrap()).unwrap();
+    let owner = Consort::builder().store(world.store()).build().await.unwrap();
+    let told = world.run(&["feedback", "submit", "model:m", "0.5", "--id", "a", "--json"]);
+    assert_eq!(told.with_code(0).json(), json!({"id": "a", "stage": "taken"}));
+    let metrics = serde_json::to_value(Operation::Metrics).unwrap();
+    let asked = owner.facade().orchestrate(Operation::CALLEE, Context::default(), metrics);
+    let told = asked.await.unwrap().into_value().unwrap().0;
+    assert_eq!(told["totals"]["signals"], 1);
+    assert_eq!(told["totals"]["unconsumed"], 1);
+    // Others read beside the owner.
+    let stats = world.run(&["feedback", "stats", "--json"]).with_code(0).json();
+    assert_eq!(stats["totals"]["signals"], 1);
+    owner.close().await.unwrap();
+}
