@@ -151,6 +151,7 @@ impl Builder {
             register(facade.clone()).await?;
         }
         let resumed = facade.start(!self.stay).await?; // From here on things run.
+        crate::learning::tell_again(&*journal, &learning).await?;
         Ok(Consort { facade, journal, learning, resumed, grace })
     }
 }
