@@ -76,6 +76,21 @@ struct Shared {
     unconsumed: AtomicU64,
 }
 
+/// Records that were taken from their queues and are not dealt with yet.
+#[derive(Default)]
+struct Held {
+    records: Arc<[Record]>,
+    answers: Vec<Option<oneshot::Sender<Fate>>>,
+}
+
+impl Held {
+    fn new(taken: Vec<Waiting>) -> Self {
+        let (records, answers): (Vec<Record>, Vec<_>) =
+            taken.into_iter().map(|waiting| (waiting.record, waiting.answer)).unzip();
+        Self { records: records.into(), answers }
+    }
+}
+
 impl fmt::Debug for Learning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Learning").finish_non_exhaustive()
@@ -271,39 +286,40 @@ impl Learning {
         self.0.queues.idle().await;
     }
 
-    /// One round: puts what waits on record and learns it. `false` when nothing waited.
+    /// One round: puts what waits on record and learns it. `false` when nothing waited. What was
+    /// taken stays in `held` until it is dealt with.
     ///
     /// # Errors
     ///
-    /// Those of the log; the records taken are then the returned ones, to be tried again.
-    async fn step(&self, held: &mut Vec<Waiting>) -> Result<bool, StepError> {
-        if held.is_empty() {
+    /// Those of the log; the next call tries again.
+    async fn step(&self, held: &mut Held) -> Result<bool, StepError> {
+        if held.records.is_empty() {
             let limit = self.state().config().batch;
-            *held = self.0.queues.take(limit);
+            *held = Held::new(self.0.queues.take(limit));
         }
-        if held.is_empty() {
+        if held.records.is_empty() {
             return Ok(false);
         }
         let log = self.log().await?;
-        let records: Arc<[Record]> = held.iter().map(|waiting| waiting.record.clone()).collect();
-        let last = log.append(records).await?;
-        let count = held.len() as u64;
-        self.0.accepted.fetch_add(count, Ordering::Relaxed);
-        let mut position = last - count;
-        for slice in held.chunks_mut(SLICE) {
+        let last = log.append(held.records.clone()).await?;
+        let count = held.records.len();
+        self.0.accepted.fetch_add(count as u64, Ordering::Relaxed);
+        let mut position = last - count as u64;
+        let mut answers = std::mem::take(&mut held.answers).into_iter();
+        for slice in held.records.chunks(SLICE) {
             let mut state = self.state_mut();
-            for waiting in slice {
+            for (record, answer) in slice.iter().zip(&mut answers) {
                 position += 1;
-                let fate = state.apply(position, &waiting.record);
-                if let Some(answer) = waiting.answer.take() {
+                let fate = state.apply(position, record);
+                if let Some(answer) = answer {
                     // Whoever asked may be gone.
                     let _ = answer.send(fate);
                 }
             }
         }
-        self.0.applied.fetch_add(count, Ordering::Relaxed);
-        held.clear();
-        self.0.queues.done(count as usize);
+        self.0.applied.fetch_add(count as u64, Ordering::Relaxed);
+        *held = Held::default();
+        self.0.queues.done(count);
         Ok(true)
     }
 

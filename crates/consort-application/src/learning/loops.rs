@@ -4,7 +4,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Learning, Moved};
+use super::{Held, Learning, Moved};
 
 /// Before a failed write is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -13,7 +13,7 @@ impl Learning {
     /// Puts on record and learns whatever is queued, as fast as it comes; sleeps when nothing
     /// does. Ends when `stop` is cancelled, leaving nothing taken.
     pub(crate) async fn learn(&self, stop: CancellationToken) {
-        let mut held = Vec::new();
+        let mut held = Held::default();
         loop {
             match self.step(&mut held).await {
                 Ok(true) => {}
@@ -24,7 +24,7 @@ impl Learning {
                 },
                 Err(error) => {
                     self.0.failures.fetch_add(1, Ordering::Relaxed);
-                    let waiting = held.len();
+                    let waiting = held.records.len();
                     tracing::error!(target: "consort", %error, waiting, "signals cannot be put on record");
                     tokio::select! {
                         biased;
@@ -43,22 +43,22 @@ impl Learning {
     }
 
     /// Those who wait for an answer learn that there is none by their closed channel.
-    fn give_up(&self, held: &mut Vec<super::Waiting>) {
-        let count = held.len();
-        held.clear();
+    fn give_up(&self, held: &mut Held) {
+        let count = held.records.len();
+        *held = Held::default();
         self.0.queues.done(count);
     }
 
     /// Puts everything that still waits on record, and a snapshot after it. For the end, when
     /// the loops have ended.
     pub(crate) async fn finish(&self) {
-        let mut held = Vec::new();
+        let mut held = Held::default();
         loop {
             match self.step(&mut held).await {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(error) => {
-                    let lost = held.len();
+                    let lost = held.records.len();
                     tracing::error!(target: "consort", %error, lost, "signals were queued but never put on record");
                     self.give_up(&mut held);
                     break;
