@@ -24,7 +24,7 @@ use std::{
     fmt,
     sync::{
         Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -74,6 +74,8 @@ struct Shared {
     looks: AtomicU64,
     saved: AtomicU64,
     unconsumed: AtomicU64,
+    /// The log was left in good order: nothing came after its snapshot.
+    clean: AtomicBool,
 }
 
 /// Records that were taken from their queues and are not dealt with yet.
@@ -140,6 +142,7 @@ impl Learning {
             looks: AtomicU64::new(0),
             saved: AtomicU64::new(0),
             unconsumed: AtomicU64::new(0),
+            clean: AtomicBool::new(true),
         })))
     }
 
@@ -174,6 +177,11 @@ impl Learning {
         self.0.missing.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// True when the log was left in good order by whoever had it before.
+    pub fn was_clean(&self) -> bool {
+        self.0.clean.load(Ordering::Relaxed)
+    }
+
     /// Wall time in milliseconds.
     pub(crate) fn now(&self) -> consort_core::Timestamp {
         self.0.clock.utc()
@@ -191,6 +199,8 @@ impl Learning {
         }
         let opened = async {
             let opened = (self.0.open)().await?;
+            let kept = opened.snapshot().await?.map_or(0, |snapshot| snapshot.position);
+            self.0.clean.store(kept == opened.extent().await?.last, Ordering::Relaxed);
             let config = self.state().config().clone();
             let state = load(&*opened, config).await?;
             self.0.saved.store(state.position(), Ordering::Relaxed);

@@ -83,10 +83,17 @@ pub(crate) async fn tell_again(
     journal: &dyn Journal,
     learning: &Learning,
 ) -> Result<(), StepError> {
-    let known = learning.state().now();
+    // After a kill the last run may be known in part; otherwise only those can be missing that
+    // came after all that is known.
+    let (known, clean) = (learning.state().now(), learning.was_clean());
     let newest = RunFilter { limit: NEWEST, ..RunFilter::default() };
     for run in journal.runs(newest).await? {
-        if run.ended.is_none_or(|ended| ended.0 < known) {
+        let missing = match run.ended {
+            Some(_) if clean => run.started.0 > known,
+            Some(ended) => ended.0 >= known,
+            None => false,
+        };
+        if !missing {
             continue;
         }
         if let Some(history) = journal.history(&run.id).await? {

@@ -71,7 +71,7 @@ fn analysing_many_pages_learns_and_every_choice_can_be_explained() {
     assert_eq!(explained["rewards"].as_array().unwrap().len(), 1);
     let short = format!("{}/{position}", &run[18..]);
     let text = world.run(&["explain", &short]).with_code(0).out;
-    assert!(text.contains("* ") && text.contains("reward 0."), "{text}");
+    assert!(text.contains("* ") && text.contains("reward "), "{text}");
 }
 
 #[test]
