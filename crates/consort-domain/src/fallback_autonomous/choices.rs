@@ -272,6 +272,8 @@ pub fn fidelity(document: &Document, summary: Option<&Summary>) -> Option<f64> {
             0.5 * (half(*p, q) + half(q, *p))
         })
         .sum();
+    let only_chosen = chosen.iter().filter(|(word, _)| !text.contains_key(*word));
+    let divergence = divergence + only_chosen.map(|(_, q)| 0.5 * q).sum::<f64>();
     Some((1.0 - divergence).clamp(0.0, 1.0))
 }
 
