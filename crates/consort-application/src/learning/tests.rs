@@ -199,13 +199,12 @@ fn a_damaged_snapshot_is_named_and_never_half_read() {
 
 #[test]
 fn candidates_are_skipped_for_needs_and_health_and_the_reason_is_kept() {
-    let mut spec = Spec::default();
-    spec.needs = serde_json::from_value(serde_json::json!({
+    let needs = serde_json::from_value(serde_json::json!({
         "large": {"spend": {"money": 9}}, "own": {"callee": "chat"}, "gone": {"callee": "fetch"},
     }))
     .unwrap();
     let mut config = Config::default();
-    config.policies.insert("route".into(), spec);
+    config.policies.insert("route".into(), Spec { needs, ..Spec::default() });
     let mut log = Log::new(config);
     let mut wide = question();
     wide.candidates.extend(["own".to_owned(), "gone".to_owned()]);
