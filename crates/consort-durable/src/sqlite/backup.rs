@@ -30,10 +30,18 @@ pub fn backup(
     to: impl AsRef<Path>,
 ) -> std::result::Result<u64, JournalError> {
     let (path, to) = (path.as_ref(), to.as_ref());
+    whole(|| Guest::connect(path, false).map_err(|fault| fault.at(path)), to)
+}
+
+/// Copies the database that `connect` opens to the new file `to`; all of it or nothing.
+pub(super) fn whole(
+    connect: impl FnOnce() -> std::result::Result<Connection, JournalError>,
+    to: &Path,
+) -> std::result::Result<u64, JournalError> {
     if to.exists() {
         return Err(unavailable(format!("`{}` exists already", to.display())));
     }
-    let source = Guest::connect(path, false).map_err(|fault| fault.at(path))?;
+    let source = connect()?;
     let half = beside(to, ".part");
     let copied = copy(&source, &half).map_err(|fault| fault.at(&half)).and_then(|()| {
         keep(&half, to)

@@ -101,13 +101,36 @@ impl SqliteLearningLog {
     /// `Unavailable` when there is none, `TooNew` and `Corrupt` as for the owner.
     pub fn open_to_read(path: impl AsRef<Path>) -> Result<Self, JournalError> {
         let path = path.as_ref();
+        Self::find(path)?;
+        let shared = Arc::new(path.to_owned());
+        let pool = Pool::start(shared.clone(), 1, file::connect_to_read);
+        Ok(Self { path: shared, pool: pool.map_err(|fault| fault.at(path))?, owner: None })
+    }
+
+    /// Copies the log at `path` to the new file `to`, as it is at one moment, also beside an owner
+    /// that goes on writing; returns its size in bytes. Blocks. The copy appears under its name
+    /// once it is whole and on disk.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` when there is no log, or when `to` exists or cannot be written, `Full` when
+    /// there is no room; and as for [`open_to_read`](Self::open_to_read).
+    pub fn backup(path: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<u64, JournalError> {
+        let path = path.as_ref();
+        let connect = || {
+            Self::find(path)?;
+            file::connect_to_read(path).map_err(|fault| fault.at(path))
+        };
+        super::backup::whole(connect, to.as_ref())
+    }
+
+    /// Makes sure that a file is there to be read.
+    fn find(path: &Path) -> Result<(), JournalError> {
         super::file::examine(path)?;
         if !path.is_file() {
             return Err(unavailable(format!("there is no learning log `{}`", path.display())));
         }
-        let shared = Arc::new(path.to_owned());
-        let pool = Pool::start(shared.clone(), 1, file::connect_to_read);
-        Ok(Self { path: shared, pool: pool.map_err(|fault| fault.at(path))?, owner: None })
+        Ok(())
     }
 
     fn ask<T: Send + 'static>(

@@ -111,6 +111,25 @@ mod sqlite {
         assert_eq!(log.snapshot().await.unwrap_err().kind(), JournalErrorKind::Corrupt);
     }
 
+    #[tokio::test]
+    async fn a_backup_is_a_log_of_its_own() {
+        let disk = OnDisk::new();
+        let copy = disk.0.path().join("copy");
+        let none = SqliteLearningLog::backup(disk.path(), &copy).unwrap_err();
+        assert!(none.to_string().contains("no learning log"), "{none}");
+        let owner = disk.owner(Options::default()).unwrap();
+        owner.append([made(1), reward(1)].into()).await.unwrap();
+        owner.save(Snapshot { position: 1, state: vec![7; 9].into() }).await.unwrap();
+        let size = SqliteLearningLog::backup(disk.path(), &copy).unwrap();
+        assert_eq!(std::fs::metadata(&copy).unwrap().len(), size);
+        owner.append([reward(2)].into()).await.unwrap();
+        let copied = SqliteLearningLog::open(&copy, Options::default()).unwrap();
+        assert_eq!(copied.read(0, 9).await.unwrap(), [(1, made(1)), (2, reward(1))]);
+        assert_eq!(copied.snapshot().await.unwrap().unwrap().position, 1);
+        let again = SqliteLearningLog::backup(disk.path(), &copy).unwrap_err();
+        assert!(again.to_string().contains("exists already"), "{again}");
+    }
+
     #[test]
     fn a_store_is_no_learning_log() {
         let disk = OnDisk::new();
