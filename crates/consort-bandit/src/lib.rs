@@ -44,6 +44,7 @@ pub mod auto;
 mod blocks;
 pub mod budget;
 pub mod codec;
+pub mod conservative;
 mod counts;
 mod detect;
 mod error;

@@ -77,6 +77,12 @@ impl Odds {
         }
     }
 
+    /// Makes an available arm certain.
+    pub(crate) fn settle_on(&mut self, arm: usize) {
+        self.probabilities.fill(0.0);
+        self.probabilities[arm] = 1.0;
+    }
+
     /// Narrows the arms that can be chosen.
     pub(crate) fn restrict(&mut self, available: ArmSet) {
         self.available = available;

@@ -5,15 +5,54 @@ use std::error::Error;
 use consort_bandit::rng::Draw;
 use consort_bandit::{
     Agent, ArmSet, Example, Map, Mapped, Odds, Policy, Rule, auto, automatic,
+    conservative::{self, Conservative},
     linear::{self, Ridge},
 };
 
-use crate::data::Set;
+use crate::data::{Set, Truth};
 use crate::play::Player;
 
-/// Makes the default for a set: nothing about the set but its shape is used.
+/// Makes the default for a set: nothing about the set but its shape is used and, where arms have
+/// fees, that the cheapest one is what a router leaves only for good reason.
 pub(crate) fn default(set: &Set, _seed: u64) -> Result<Box<dyn Player>, Box<dyn Error>> {
-    Ok(wrap(automatic(auto::Config::new(set.arms, set.dim))?))
+    let policy = automatic(auto::Config::new(set.arms, set.dim))?;
+    let cheapest = match &set.truth {
+        Truth::Rewards { fees, .. } if fees.iter().any(|fee| *fee > 0.0) => {
+            (0..set.arms).min_by(|&a, &b| fees[a].total_cmp(&fees[b]))
+        }
+        _ => None,
+    };
+    match cheapest {
+        Some(arm) => {
+            let policy = Conservative::new(policy, conservative::Config::new(arm))?;
+            Ok(Box::new(Guarded { policy, odds: Odds::new() }))
+        }
+        None => Ok(wrap(policy)),
+    }
+}
+
+/// A policy that leaves its incumbent only when it can afford to.
+struct Guarded<P> {
+    policy: Conservative<P>,
+    odds: Odds,
+}
+
+impl<P: Policy> Player for Guarded<P> {
+    fn decide(
+        &mut self,
+        _tenant: usize,
+        x: &[f64],
+        available: &ArmSet,
+        draw: Draw,
+    ) -> (usize, f64) {
+        let chosen = self.policy.decide(x, available, draw, &mut self.odds);
+        chosen.map_or((0, 1.0), |chosen| (chosen.arm, chosen.propensity))
+    }
+
+    fn learn(&mut self, _tenant: usize, x: &[f64], (arm, propensity): (usize, f64), reward: f64) {
+        // As below.
+        let _ = self.policy.update(&Example::new(x, arm, reward, propensity));
+    }
 }
 
 /// The grid: at most 144 names per set.
