@@ -13,7 +13,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    Budget, Category, Context, Loss, Name, Outcome, Request, StepError, StepResult, dispatch,
+    Budget, Category, Context, Loss, Name, Outcome, Request, StepError, StepResult,
+    context::invalid,
+    dispatch,
     orchestrator::{decode_outcome, encode},
     run::Mode,
     steps::{Op, StepFuture},
@@ -58,15 +60,22 @@ impl<T> fmt::Debug for Call<T> {
 }
 
 impl<T: DeserializeOwned + Send + Sync + 'static> Call<T> {
-    pub(crate) fn typed<R: Request<Response = T>>(cx: &Context, callee: Name, request: R) -> Self {
+    pub(crate) fn typed<R: Request<Response = T>>(cx: &Context, name: &str, request: R) -> Self {
         let run = match cx.attached() {
             Ok(run) => run,
             Err(error) => return Self::refused(cx, error),
         };
+        // Whoever is registered has a name that need not be checked and copied.
+        let found = run.host.registry.load().find(name);
+        let callee = match found.as_ref().map_or_else(|| Name::new(name), |c| Ok(c.name().clone()))
+        {
+            Ok(callee) => callee,
+            Err(error) => return Self::refused(cx, invalid(&error)),
+        };
         let state = match &run.mode {
             Mode::Durable(steps) => match encode(&request) {
                 Ok(request) => {
-                    let known = run.host.registry.load().takes::<R>(&callee);
+                    let known = found.is_some_and(|callee| callee.takes::<R>());
                     State::Step(steps.issue(op(cx, &callee, request, !known)))
                 }
                 Err(error) => State::Refused(error),
@@ -74,12 +83,11 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Call<T> {
             Mode::Ephemeral | Mode::Outside => {
                 let (host, cx, callee) = (run.host.clone(), cx.clone(), callee.clone());
                 let start = move |options| -> BoxFuture<'static, StepResult<T>> {
-                    // A statement of its own: the snapshot must not be held while the call runs.
-                    let found = host.registry.load().resolve(&callee);
-                    match found {
-                        Ok(callee) => dispatch::typed(host, cx, callee, request, options),
-                        Err(error) => Box::pin(std::future::ready(Err(error))),
-                    }
+                    Box::pin(async move {
+                        // A statement of its own: the snapshot must not be held while it runs.
+                        let found = host.registry.load().resolve(&callee)?;
+                        dispatch::typed(&host, &cx, found, request, options).await
+                    })
                 };
                 State::Ready(Box::new(start), Options::default())
             }

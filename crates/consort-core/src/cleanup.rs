@@ -1,7 +1,12 @@
 //! The `cleanup` that a run is owed once it has ended: bounded in time, reported when it fails, and
 //! brought to its end even when nobody waits for it any more.
 
-use std::{pin::pin, sync::Arc, task::Poll};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+};
 
 use futures_util::{future::BoxFuture, poll};
 use tokio::time::Instant;
@@ -11,6 +16,7 @@ use crate::{
     cancel::Cancel,
     dispatch::{contain, until},
     events::Event,
+    machine::panicked,
     registry::{Entry, OpenRun},
     run::Host,
 };
@@ -30,7 +36,24 @@ pub(crate) struct Cleanup<'a> {
 }
 
 impl<'a> Cleanup<'a> {
-    pub(crate) fn new(
+    /// `None` when there was nothing to wait for, as there is by default.
+    pub(crate) fn begin(
+        host: &'a Arc<Host>,
+        entry: &'a Arc<Entry>,
+        cx: &Context,
+        open: Option<OpenRun>,
+    ) -> Option<Self> {
+        let at_once = AssertUnwindSafe(|| entry.twin.cleanup_at_once(cx));
+        match catch_unwind(at_once).unwrap_or_else(|panic| Some(Err(panicked(&*panic)))) {
+            Some(ended) => {
+                end(host, entry, cx, Some(ended));
+                None
+            }
+            None => Some(Self::new(host, entry, cx, open)),
+        }
+    }
+
+    fn new(
         host: &'a Arc<Host>,
         entry: &'a Arc<Entry>,
         cx: &Context,
@@ -80,13 +103,17 @@ fn afresh(cx: &Context) -> Context {
     Context(Arc::new(inner))
 }
 
-/// The outcome of the run stands, whatever happens here.
 async fn finish(host: &Host, entry: &Entry, cx: &Context, work: &mut Work, limit: Instant) {
     let mut work = pin!(contain(work));
     let ended = match poll!(work.as_mut()) {
         Poll::Ready(ended) => Some(ended),
         Poll::Pending => tokio::time::timeout_at(limit, work).await.ok(),
     };
+    end(host, entry, cx, ended);
+}
+
+/// The outcome of the run stands, whatever happened here.
+fn end(host: &Host, entry: &Entry, cx: &Context, ended: Option<Result<(), StepError>>) {
     let why = match ended {
         Some(Ok(())) => None,
         Some(Err(error)) if error.causes().is_empty() => Some(error.to_string()),
@@ -94,7 +121,8 @@ async fn finish(host: &Host, entry: &Entry, cx: &Context, work: &mut Work, limit
         None => Some(format!("took longer than {:?}", host.limits.cleanup)),
     };
     cx.0.cancel.cancel();
-    if let (Some(why), Some(run)) = (why, cx.run_id().cloned()) {
+    let failed = why.and_then(|why| Some((why, cx.run_id().cloned()?)));
+    if let Some((why, run)) = failed {
         let orchestrator = entry.descriptor.name.clone();
         host.events.emit(|| Event::CleanupFailed { run, orchestrator, why });
     }

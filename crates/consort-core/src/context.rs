@@ -111,12 +111,13 @@ impl Context {
 
     /// The caller's name for the request.
     pub fn request_id(&self) -> Option<&RequestId> {
-        self.0.request.as_ref()
+        let made = || self.0.run.as_ref().and_then(|run| run.request());
+        self.0.request.as_ref().or_else(made)
     }
 
     /// The trace that the work belongs to.
     pub fn trace_id(&self) -> Option<TraceId> {
-        self.0.trace
+        self.0.trace.or_else(|| self.0.run.as_ref().and_then(|run| run.trace()))
     }
 
     /// Key-value pairs of the caller and everyone above.
@@ -137,12 +138,12 @@ impl Context {
 
     /// The run, once there is one.
     pub fn run_id(&self) -> Option<&RunId> {
-        self.0.run.as_ref().and_then(|run| run.id.as_ref())
+        self.0.run.as_ref().and_then(|run| run.id())
     }
 
     /// Who called this run; `None` for a root.
     pub fn parent(&self) -> Option<&Name> {
-        self.0.run.as_ref().and_then(|run| run.parent.as_ref())
+        self.0.run.as_ref().and_then(|run| run.parent())
     }
 
     /// Calls above this run in the tree; 0 for a root.
@@ -180,10 +181,7 @@ impl Context {
 
     /// Calls `callee` with a request shape that it shares with others.
     pub fn call_named<R: Request>(&self, callee: &str, request: R) -> Call<R::Response> {
-        match Name::new(callee) {
-            Ok(callee) => Call::typed(self, callee, request),
-            Err(error) => Call::refused(self, invalid(&error)),
-        }
+        Call::typed(self, callee, request)
     }
 
     /// Calls `callee` with JSON, checked against its schema.
@@ -311,6 +309,11 @@ impl Context {
         }
     }
 
+    /// True for the context of a run, and not of a caller that is none.
+    pub(crate) fn is_inside(&self) -> bool {
+        self.0.run.as_ref().is_some_and(|run| run.is_inside())
+    }
+
     pub(crate) fn attached(&self) -> Result<&Arc<Run>, StepError> {
         self.0.run.as_ref().ok_or_else(detached)
     }
@@ -329,7 +332,7 @@ pub(crate) fn detached() -> StepError {
         .hint("use the context that `orchestrate` gets, or `facade.context(tenant)`")
 }
 
-fn invalid(error: &crate::InvalidId) -> StepError {
+pub(crate) fn invalid(error: &crate::InvalidId) -> StepError {
     StepError::new(Category::InvalidRequest, error.to_string())
 }
 

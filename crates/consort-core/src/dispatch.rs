@@ -3,14 +3,18 @@
 
 mod ephemeral;
 
-use std::{any::TypeId, future::Future, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    any::TypeId,
+    future::Future,
+    panic::AssertUnwindSafe,
+    sync::{Arc, LazyLock},
+};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use serde_json::Value;
 
 use crate::{
-    Category, Context, Deadline, Durability, Name, Request, RequestId, RunId, StepError,
-    StepResult,
+    Category, Context, Deadline, Durability, Name, Request, RequestId, StepError, StepResult,
     admission::{Ledger, Moment, Ticket},
     call::Options,
     engine,
@@ -18,44 +22,48 @@ use crate::{
     execute::{self, Step},
     guard::{Fired, RunCall},
     machine::panicked,
-    orchestrator::{decode, encode},
+    orchestrator::{Exchange, decode, encode},
     registry::{Callee, Entry, Leaf, OpenRun},
     run::{Host, Run},
 };
 
 /// Calls `callee` with a typed request; JSON is used only where the callee needs it.
-pub(crate) fn typed<R: Request>(
-    host: Arc<Host>,
-    cx: Context,
+pub(crate) async fn typed<R: Request>(
+    host: &Arc<Host>,
+    cx: &Context,
     callee: Callee,
     request: R,
     options: Options,
-) -> BoxFuture<'static, StepResult<R::Response>> {
-    Box::pin(async move {
-        match callee {
-            Callee::Orchestrator(entry)
-                if entry.request_type == TypeId::of::<R>()
-                    && entry.descriptor.durability == Durability::Ephemeral =>
-            {
-                let outcome =
-                    ephemeral::run(&host, &cx, &entry, Box::new(request), options).await?;
-                outcome.try_map(|response| match response.downcast::<R::Response>() {
-                    Ok(response) => Ok(*response),
-                    Err(_) => Err(StepError::new(Category::Internal, "a response of another type")),
-                })
-            }
-            resolved => {
-                let known = resolved.request_type() == TypeId::of::<R>();
-                let request = encode(&request)?;
-                if !known {
-                    let named = |error: StepError| error.within(resolved.name());
-                    resolved.schemas().check(&request).map_err(named)?;
-                }
-                let outcome = resolved_json(&host, &cx, resolved, request, options).await?;
-                outcome.try_map(decode)
-            }
+) -> StepResult<R::Response> {
+    match callee {
+        Callee::Orchestrator(entry)
+            if entry.request_type == TypeId::of::<R>()
+                && entry.descriptor.durability == Durability::Ephemeral =>
+        {
+            let mut exchange = Exchange::new(request);
+            let outcome = ephemeral::run(host, cx, &entry, &mut exchange, options).await?;
+            outcome.try_map(|()| exchange.response())
         }
-    })
+        // In a box of its own: everything that can wait on a store is large, and the above is not.
+        other => Box::pin(typed_as_json(host, cx, other, request, options)).await,
+    }
+}
+
+async fn typed_as_json<R: Request>(
+    host: &Arc<Host>,
+    cx: &Context,
+    callee: Callee,
+    request: R,
+    options: Options,
+) -> StepResult<R::Response> {
+    let known = callee.request_type() == TypeId::of::<R>();
+    let request = encode(&request)?;
+    if !known {
+        let named = |error: StepError| error.within(callee.name());
+        callee.schemas().check(&request).map_err(named)?;
+    }
+    let outcome = resolved_json(host, cx, callee, request, options).await?;
+    outcome.try_map(decode)
 }
 
 /// Calls `callee` with JSON after checking it against the schema.
@@ -87,9 +95,9 @@ pub(crate) async fn resolved_json(
             engine::follow(host, cx, handle).await
         }
         Callee::Orchestrator(entry) => {
-            let typed = entry.twin.decode(request)?;
-            let outcome = ephemeral::run(host, cx, &entry, typed, options).await?;
-            outcome.try_map(|response| entry.twin.encode(response))
+            let mut exchange = entry.twin.decode(request)?;
+            let outcome = ephemeral::run(host, cx, &entry, &mut *exchange, options).await?;
+            outcome.try_map(|()| entry.twin.encode(&mut *exchange))
         }
     }
 }
@@ -101,7 +109,7 @@ pub(crate) fn check(host: &Host, cx: &Context, entry: &Arc<Entry>) -> Result<Ope
     let refuse = |category, message: String| {
         Err(StepError::new(category, message).within(&descriptor.name).during("admit"))
     };
-    let inside = run.is_some_and(|run| run.id.is_some());
+    let inside = cx.is_inside();
     let depth = run.map_or(0, |run| if inside { run.depth + 1 } else { 0 });
     if depth > host.limits.depth {
         let message = format!("{depth} calls deep, the limit is {}", host.limits.depth);
@@ -124,11 +132,10 @@ pub(crate) fn check(host: &Host, cx: &Context, entry: &Arc<Entry>) -> Result<Ope
         );
     };
     if !host.run_guards.is_empty() {
-        let unnamed =
-            RequestId::new("-").map_err(|e| StepError::new(Category::Internal, e.to_string()))?;
+        static UNNAMED: LazyLock<RequestId> = LazyLock::new(RequestId::unnamed);
         let call = RunCall {
             tenant: cx.tenant(),
-            request: cx.request_id().unwrap_or(&unnamed),
+            request: cx.request_id().unwrap_or(&UNNAMED),
             callee: descriptor,
             depth,
             root: !inside,
@@ -147,11 +154,21 @@ pub(crate) fn check(host: &Host, cx: &Context, entry: &Arc<Entry>) -> Result<Ope
 
 /// The deadline of a call made from `cx`: the earliest of what is inherited and asked for.
 pub(crate) fn deadline(host: &Host, cx: &Context, options: Options) -> Option<Deadline> {
-    deadline_from(host.moment(), cx, options)
+    deadline_from(None, host, cx, options)
 }
 
-/// The same for a call that was made at `now`.
-fn deadline_from(now: Moment, cx: &Context, options: Options) -> Option<Deadline> {
+/// The same for a call that was made at a moment which may have been looked up before: clocks are
+/// a good part of what a short call costs.
+fn deadline_from(
+    now: Option<Moment>,
+    host: &Host,
+    cx: &Context,
+    options: Options,
+) -> Option<Deadline> {
+    if options.timeout.is_none() && cx.0.timeout.is_none() {
+        return cx.0.deadline;
+    }
+    let now = now.unwrap_or_else(|| host.moment());
     let within = |limit| Deadline::from(now.at, now.utc, limit);
     let asked = Deadline::earlier(options.timeout.map(within), cx.0.timeout.map(within));
     Deadline::earlier(cx.0.deadline, asked)
@@ -159,8 +176,7 @@ fn deadline_from(now: Moment, cx: &Context, options: Options) -> Option<Deadline
 
 /// The budget that a call brings along: its own option, or for a root what its context asks for.
 pub(crate) fn asked_budget(cx: &Context, options: Options) -> Option<crate::Budget> {
-    let inside = cx.run_id().is_some();
-    options.budget.or(if inside { None } else { cx.0.budget })
+    options.budget.or(if cx.is_inside() { None } else { cx.0.budget })
 }
 
 /// Where a child's or root's money comes from.
@@ -168,26 +184,24 @@ struct Share {
     ledger: Arc<Ledger>,
     /// Held by roots until they end.
     _ticket: Option<Ticket>,
+    /// When a root was admitted.
+    now: Option<Moment>,
 }
 
-async fn share(
-    host: &Host,
-    cx: &Context,
-    options: Options,
-    now: Moment,
-) -> Result<Share, StepError> {
+async fn share(host: &Host, cx: &Context, options: Options) -> Result<Share, StepError> {
     let budget = asked_budget(cx, options);
-    match cx.0.run.as_ref().filter(|run| run.id.is_some()) {
+    match cx.0.run.as_ref().filter(|run| run.is_inside()) {
         None => {
+            let now = host.moment();
             let ticket = host.admit(cx.tenant(), budget, now).await?;
-            Ok(Share { ledger: ticket.ledger.clone(), _ticket: Some(ticket) })
+            Ok(Share { ledger: ticket.ledger.clone(), _ticket: Some(ticket), now: Some(now) })
         }
         Some(run) => {
             let ledger = match budget {
                 Some(budget) => run.ledger.carve(budget)?,
                 None => run.ledger.clone(),
             };
-            Ok(Share { ledger, _ticket: None })
+            Ok(Share { ledger, _ticket: None, now: None })
         }
     }
 }
@@ -211,14 +225,15 @@ pub(crate) async fn until(deadline: Option<Deadline>) {
 }
 
 pub(crate) fn announce(host: &Host, entry: &Entry, cx: &Context) {
-    let Some(run) = cx.run_id() else { return };
-    host.events.emit(|| Event::RunStarted {
-        run: run.clone(),
-        orchestrator: entry.descriptor.name.clone(),
-        version: entry.descriptor.version.clone(),
-        layer: entry.descriptor.layer,
-        durability: entry.descriptor.durability,
-        tenant: cx.tenant().clone(),
+    host.events.tell(|| {
+        Some(Event::RunStarted {
+            run: cx.run_id()?.clone(),
+            orchestrator: entry.descriptor.name.clone(),
+            version: entry.descriptor.version.clone(),
+            layer: entry.descriptor.layer,
+            durability: entry.descriptor.durability,
+            tenant: cx.tenant().clone(),
+        })
     });
 }
 
@@ -234,23 +249,23 @@ async fn bare_step(
         Some(run) => run.clone(),
         None => Run::outside(host, None, None),
     };
-    let share = match run.id {
-        Some(_) => Share { ledger: run.ledger.clone(), _ticket: None },
-        None if host.closing.is_cancelled() => {
-            let message = "the facade takes no new calls";
-            let refused = StepError::new(Category::ShuttingDown, message);
-            return Err(refused.within(&leaf.descriptor.name).during("admit"));
-        }
-        None => share(host, cx, Options { budget: None, ..options }, host.moment()).await?,
+    let share = if run.is_inside() {
+        Share { ledger: run.ledger.clone(), _ticket: None, now: None }
+    } else if host.closing.is_cancelled() {
+        let message = "the facade takes no new calls";
+        let refused = StepError::new(Category::ShuttingDown, message);
+        return Err(refused.within(&leaf.descriptor.name).during("admit"));
+    } else {
+        share(host, cx, Options { budget: None, ..options }).await?
     };
     let key = run.next_key();
-    let id = run.id.clone().unwrap_or_else(|| host.new_run_id());
+    let id = run.id().cloned().unwrap_or_else(|| host.new_run_id());
     let step = Step {
         host: host.clone(),
         leaf,
         request,
         tenant: cx.tenant().clone(),
-        run: RunId::clone(&id),
+        run: id,
         position: None,
         key,
         ledger: share.ledger.clone(),

@@ -173,11 +173,16 @@ impl Events {
 
     /// `make` is not called when nobody would see the event.
     pub(crate) fn emit(&self, make: impl FnOnce() -> Event) {
+        self.tell(|| Some(make()));
+    }
+
+    /// The same for what may turn out to be no event.
+    pub(crate) fn tell(&self, make: impl FnOnce() -> Option<Event>) {
         let heard = self.streams.load(Ordering::Relaxed) > 0;
         if !heard && !tracing::enabled!(target: "consort", tracing::Level::WARN) {
             return;
         }
-        let event = make();
+        let Some(event) = make() else { return };
         event.log();
         if heard {
             // No receiver left by now: nobody to tell.

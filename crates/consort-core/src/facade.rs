@@ -320,7 +320,7 @@ impl Facade {
     /// Dropping the future cancels an ephemeral run and detaches from a durable one.
     pub async fn orchestrate(&self, name: &str, cx: Context, request: Value) -> StepResult<Value> {
         let name = parse_name(name)?;
-        dispatch::json(self.host_of(&cx), cx, name, request, Options::default()).await
+        dispatch::json(self.host_of(&cx).clone(), cx, name, request, Options::default()).await
     }
 
     /// Calls whoever answers a typed request. No JSON between a Rust caller and an ephemeral
@@ -340,7 +340,7 @@ impl Facade {
             Some(callee) => callee,
             None => host.registry.load().resolve(&parse_name(R::CALLEE)?)?,
         };
-        dispatch::typed(host, cx, callee, request, Options::default()).await
+        dispatch::typed(host, &cx, callee, request, Options::default()).await
     }
 
     /// Starts a durable run and returns without waiting for its end.
@@ -383,8 +383,8 @@ impl Facade {
     }
 
     /// Who carries out a call from `cx`: the engine of its run, which may be another one.
-    fn host_of(&self, cx: &Context) -> Arc<Host> {
-        cx.0.run.as_ref().map_or(&self.0, |run| &run.host).clone()
+    fn host_of<'a>(&'a self, cx: &'a Context) -> &'a Arc<Host> {
+        cx.0.run.as_ref().map_or(&self.0, |run| &run.host)
     }
 
     // ===== lifecycle =====

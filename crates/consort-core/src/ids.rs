@@ -179,6 +179,11 @@ impl RequestId {
     pub(crate) fn of_root(run: &RunId) -> Self {
         Self(run.0.clone())
     }
+
+    /// Stands for a name that is not made yet.
+    pub(crate) fn unnamed() -> Self {
+        Self("-".into())
+    }
 }
 
 /// A W3C trace id: 32 lower-case hex digits, never all zero.

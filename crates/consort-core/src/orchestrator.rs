@@ -2,11 +2,11 @@
 
 use std::{
     any::Any,
-    future::{Future, ready},
+    future::{Future, Ready, ready},
     sync::Arc,
 };
 
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, future::BoxFuture};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -119,25 +119,54 @@ pub trait Capability: Send + Sync + 'static {
         Self: Sized;
 }
 
-/// A request or response whose type only its owner knows.
-pub(crate) type Opaque = Box<dyn Any + Send + Sync>;
+/// A request on its way to an orchestrator, and the response on its way back.
+pub(crate) struct Exchange<R: Request> {
+    request: Option<R>,
+    response: Option<R::Response>,
+}
+
+impl<R: Request> Exchange<R> {
+    pub(crate) fn new(request: R) -> Self {
+        Self { request: Some(request), response: None }
+    }
+
+    /// The response that was left here.
+    pub(crate) fn response(&mut self) -> Result<R::Response, StepError> {
+        self.response.take().ok_or_else(wrong_type)
+    }
+}
+
+/// An [`Exchange`] whose type only its owner knows.
+pub(crate) type Opaque = dyn Any + Send + Sync;
 
 /// The object-safe twin of [`Orchestrator`].
 pub(crate) trait DynOrchestrator: Send + Sync {
-    fn decode(&self, request: Value) -> Result<Opaque, StepError>;
+    fn decode(&self, request: Value) -> Result<Box<Opaque>, StepError>;
+    /// The answer of `can_orchestrate` where it takes no waiting, as by default.
+    fn admit_at_once(
+        &self,
+        cx: &Context,
+        exchange: &Opaque,
+    ) -> Option<Result<Admission, StepError>>;
     fn admit<'a>(
         &'a self,
         cx: &'a Context,
-        request: &'a Opaque,
+        exchange: &'a Opaque,
     ) -> BoxFuture<'a, Result<Admission, StepError>>;
-    fn run(self: Arc<Self>, cx: Context, request: Opaque)
-    -> BoxFuture<'static, StepResult<Opaque>>;
+    /// Leaves the response in `exchange`.
+    fn run<'a>(
+        &'a self,
+        cx: &'a Context,
+        exchange: &'a mut Opaque,
+    ) -> BoxFuture<'a, StepResult<()>>;
     fn run_json(
         self: Arc<Self>,
         cx: Context,
         request: Value,
     ) -> BoxFuture<'static, StepResult<Value>>;
-    fn encode(&self, response: Opaque) -> Result<Value, StepError>;
+    fn encode(&self, exchange: &mut Opaque) -> Result<Value, StepError>;
+    /// The answer of `cleanup` where it takes no waiting, as by default.
+    fn cleanup_at_once(&self, cx: &Context) -> Option<Result<(), StepError>>;
     fn cleanup(self: Arc<Self>, cx: Context) -> BoxFuture<'static, Result<(), StepError>>;
     fn start<'a>(&'a self, tasks: &'a TaskScope) -> BoxFuture<'a, Result<(), StepError>>;
     fn stop(&self) -> BoxFuture<'_, ()>;
@@ -146,30 +175,43 @@ pub(crate) trait DynOrchestrator: Send + Sync {
 // The author's function is called inside each future, so that a panic before its first `await` is
 // contained like any other.
 impl<O: Orchestrator> DynOrchestrator for O {
-    fn decode(&self, request: Value) -> Result<Opaque, StepError> {
-        Ok(Box::new(decode::<O::Request>(request)?))
+    fn decode(&self, request: Value) -> Result<Box<Opaque>, StepError> {
+        Ok(Box::new(Exchange::new(decode::<O::Request>(request)?)))
+    }
+
+    fn admit_at_once(
+        &self,
+        cx: &Context,
+        exchange: &Opaque,
+    ) -> Option<Result<Admission, StepError>> {
+        match asked::<O::Request>(exchange) {
+            Ok(request) => at_once(|| self.can_orchestrate(cx, request)),
+            Err(error) => Some(Err(error)),
+        }
     }
 
     fn admit<'a>(
         &'a self,
         cx: &'a Context,
-        request: &'a Opaque,
+        exchange: &'a Opaque,
     ) -> BoxFuture<'a, Result<Admission, StepError>> {
-        match request.downcast_ref::<O::Request>() {
-            Some(request) => Box::pin(async move { self.can_orchestrate(cx, request).await }),
-            None => Box::pin(ready(Err(wrong_type()))),
+        match asked::<O::Request>(exchange) {
+            Ok(request) => Box::pin(async move { self.can_orchestrate(cx, request).await }),
+            Err(error) => Box::pin(ready(Err(error))),
         }
     }
 
-    fn run(
-        self: Arc<Self>,
-        cx: Context,
-        request: Opaque,
-    ) -> BoxFuture<'static, StepResult<Opaque>> {
+    fn run<'a>(
+        &'a self,
+        cx: &'a Context,
+        exchange: &'a mut Opaque,
+    ) -> BoxFuture<'a, StepResult<()>> {
         Box::pin(async move {
-            let request = request.downcast::<O::Request>().map_err(|_| wrong_type())?;
-            let outcome = self.orchestrate(&cx, *request).await?;
-            Ok(outcome.map(|response| Box::new(response) as Opaque))
+            let exchange =
+                exchange.downcast_mut::<Exchange<O::Request>>().ok_or_else(wrong_type)?;
+            let request = exchange.request.take().ok_or_else(wrong_type)?;
+            let outcome = self.orchestrate(cx, request).await?;
+            Ok(outcome.map(|response| exchange.response = Some(response)))
         })
     }
 
@@ -184,9 +226,13 @@ impl<O: Orchestrator> DynOrchestrator for O {
         })
     }
 
-    fn encode(&self, response: Opaque) -> Result<Value, StepError> {
-        let response = response.downcast::<Response<O>>().map_err(|_| wrong_type())?;
-        encode(&*response)
+    fn encode(&self, exchange: &mut Opaque) -> Result<Value, StepError> {
+        let exchange = exchange.downcast_mut::<Exchange<O::Request>>().ok_or_else(wrong_type)?;
+        encode(&exchange.response()?)
+    }
+
+    fn cleanup_at_once(&self, cx: &Context) -> Option<Result<(), StepError>> {
+        at_once(|| Orchestrator::cleanup(self, cx))
     }
 
     fn cleanup(self: Arc<Self>, cx: Context) -> BoxFuture<'static, Result<(), StepError>> {
@@ -233,6 +279,18 @@ impl<C: Capability> DynCapability for C {
             outcome.try_map(|response| encode(&response))
         })
     }
+}
+
+fn asked<R: Request>(exchange: &Opaque) -> Result<&R, StepError> {
+    let exchange = exchange.downcast_ref::<Exchange<R>>();
+    exchange.and_then(|exchange| exchange.request.as_ref()).ok_or_else(wrong_type)
+}
+
+/// What a future of the type [`Ready`] has, as the provided methods return it: such a one needs no
+/// box. Any other is not even made.
+fn at_once<F: Future>(make: impl FnOnce() -> F) -> Option<F::Output> {
+    let known = typeid::of::<F>() == typeid::of::<Ready<F::Output>>();
+    if known { make().now_or_never() } else { None }
 }
 
 fn wrong_type() -> StepError {

@@ -212,6 +212,11 @@ impl Callee {
         }
     }
 
+    /// True when it answers requests of this very type.
+    pub(crate) fn takes<R: crate::Request>(&self) -> bool {
+        self.request_type() == TypeId::of::<R>()
+    }
+
     /// The Rust type that it takes.
     pub(crate) fn request_type(&self) -> TypeId {
         match self {
@@ -233,18 +238,6 @@ impl Registry {
             return versions.values().next_back().cloned().map(Callee::Orchestrator);
         }
         self.capabilities.get(name).cloned().map(Callee::Capability)
-    }
-
-    /// True when `name` answers requests of this very type.
-    pub(crate) fn takes<R: crate::Request>(&self, name: &Name) -> bool {
-        let known = match self.newest(name) {
-            Some(entry) => entry.request_type,
-            None => match self.capabilities.get(name) {
-                Some(leaf) => leaf.request_type,
-                None => return false,
-            },
-        };
-        known == TypeId::of::<R>()
     }
 
     pub(crate) fn newest(&self, name: &Name) -> Option<&Arc<Entry>> {

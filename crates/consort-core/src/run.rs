@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
 };
@@ -18,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Blob, Category, Clock, Decider, Decision, Hash, Layer, Limits, Loss, Name, Question, Random,
-    RunId, Sent, Signal, Signals, Situation, Spend, StepError, TaskScope, TenantId, Timestamp,
+    RequestId, RunId, Sent, Signal, Signals, Situation, Spend, StepError, TaskScope, TenantId,
+    Timestamp, TraceId,
     admission::{Admission, Ledger, Moment, Ticket},
     engine::Engine,
     events::{Event, Events},
@@ -162,72 +163,167 @@ pub(crate) enum Mode {
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) host: Arc<Host>,
-    pub(crate) id: Option<RunId>,
+    /// Made when somebody asks: most short runs end before anybody does.
+    pub(crate) id: OnceLock<RunId>,
+    /// The caller's name for the request and the trace, where a root's caller gave none.
+    pub(crate) request: OnceLock<RequestId>,
+    pub(crate) trace: OnceLock<TraceId>,
     pub(crate) callee: Option<Name>,
+    /// Who called, where `above` does not tell.
     pub(crate) parent: Option<Name>,
+    /// The run that called, for ephemeral runs.
+    pub(crate) above: Option<Arc<Self>>,
+    pub(crate) began: Instant,
     pub(crate) depth: u16,
     pub(crate) origin: Option<Layer>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) mode: Mode,
-    pub(crate) losses: Mutex<Vec<Loss>>,
     /// Numbers the direct steps, decisions and signals of an ephemeral run.
     pub(crate) sequence: AtomicU32,
-    /// What direct steps of an ephemeral run cost.
-    pub(crate) spent: Mutex<Spend>,
-    /// Guards that fired at direct steps of an ephemeral run.
-    pub(crate) fired: Mutex<Vec<Fired>>,
+    pub(crate) notes: Notes,
     /// True below a step of a durable run: that step's record tells what direct steps cost.
     pub(crate) recorded: bool,
 }
 
+/// What happened on the way. Most runs note nothing, and then nobody takes the lock.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    any: AtomicBool,
+    all: Mutex<Noted>,
+}
+
+#[derive(Debug, Default)]
+struct Noted {
+    losses: Vec<Loss>,
+    /// What direct steps of an ephemeral run cost.
+    spent: Spend,
+    /// Guards that fired at direct steps of an ephemeral run.
+    fired: Vec<Fired>,
+}
+
+impl Notes {
+    fn add(&self, add: impl FnOnce(&mut Noted)) {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        add(&mut all);
+        self.any.store(true, Ordering::Release);
+    }
+
+    fn read<T: Default>(&self, read: impl FnOnce(&mut Noted) -> T) -> T {
+        if !self.any.load(Ordering::Acquire) {
+            return T::default();
+        }
+        read(&mut self.all.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 impl Run {
+    /// A run that began now, with nobody above it.
+    pub(crate) fn new(host: &Arc<Host>, ledger: Arc<Ledger>, mode: Mode) -> Self {
+        Self::begun(host, ledger, mode, Instant::now())
+    }
+
+    /// The same for a moment that was looked up before.
+    pub(crate) fn begun(host: &Arc<Host>, ledger: Arc<Ledger>, mode: Mode, began: Instant) -> Self {
+        Self {
+            host: host.clone(),
+            id: OnceLock::new(),
+            request: OnceLock::new(),
+            trace: OnceLock::new(),
+            callee: None,
+            parent: None,
+            above: None,
+            began,
+            depth: 0,
+            origin: None,
+            ledger,
+            mode,
+            sequence: AtomicU32::new(0),
+            notes: Notes::default(),
+            recorded: false,
+        }
+    }
+
     /// Stands for a caller that is no run itself.
     pub(crate) fn outside(
         host: &Arc<Host>,
         origin: Option<Layer>,
         callee: Option<&Name>,
     ) -> Arc<Self> {
-        Arc::new(Self {
-            host: host.clone(),
-            id: None,
-            callee: callee.cloned(),
-            parent: None,
-            depth: 0,
-            origin,
-            ledger: Ledger::root(crate::Budget::UNLIMITED, Spend::ZERO),
-            mode: Mode::Outside,
-            losses: Mutex::default(),
-            sequence: AtomicU32::new(0),
-            spent: Mutex::default(),
-            fired: Mutex::default(),
-            recorded: false,
+        let ledger = Ledger::root(crate::Budget::UNLIMITED, Spend::ZERO);
+        let callee = callee.cloned();
+        Arc::new(Self { origin, callee, ..Self::new(host, ledger, Mode::Outside) })
+    }
+
+    /// False for what stands for a caller that is no run.
+    pub(crate) fn is_inside(&self) -> bool {
+        !matches!(self.mode, Mode::Outside)
+    }
+
+    /// `None` for a caller that is no run.
+    pub(crate) fn id(&self) -> Option<&RunId> {
+        self.is_inside().then(|| {
+            self.id.get_or_init(|| {
+                // Ids sort by the age of runs, however late they are made.
+                let age = self.began.elapsed().as_millis();
+                let now = self.host.clock.utc().0;
+                let began = now.saturating_sub(u64::try_from(age).unwrap_or(now));
+                self.host.run_id_at(Timestamp(began))
+            })
         })
     }
 
-    pub(crate) fn lose(&self, losses: impl IntoIterator<Item = Loss>) {
-        let mut all = self.losses.lock().unwrap_or_else(PoisonError::into_inner);
-        for loss in losses {
-            if !all.contains(&loss) {
-                all.push(loss);
-            }
+    pub(crate) fn parent(&self) -> Option<&Name> {
+        self.above.as_ref().map_or(self.parent.as_ref(), |above| above.callee.as_ref())
+    }
+
+    /// The highest run that is known to be above, or this one.
+    fn top(&self) -> &Self {
+        let mut top = self;
+        while let Some(above) = top.above.as_deref().filter(|above| above.is_inside()) {
+            top = above;
         }
+        top
+    }
+
+    /// The name of a request whose caller gave it none: the id of its root run.
+    pub(crate) fn request(&self) -> Option<&RequestId> {
+        let top = self.top();
+        top.id().map(|id| top.request.get_or_init(|| RequestId::of_root(id)))
+    }
+
+    /// The trace of a request whose caller gave it none.
+    pub(crate) fn trace(&self) -> Option<TraceId> {
+        let fresh = |top: &Self| TraceId::from_random(top.host.random.wide());
+        let top = self.top();
+        top.is_inside().then(|| *top.trace.get_or_init(|| fresh(top)))
+    }
+
+    pub(crate) fn lose(&self, losses: impl IntoIterator<Item = Loss>) {
+        self.notes.add(|noted| {
+            for loss in losses {
+                if !noted.losses.contains(&loss) {
+                    noted.losses.push(loss);
+                }
+            }
+        });
     }
 
     pub(crate) fn take_losses(&self) -> Vec<Loss> {
-        std::mem::take(&mut *self.losses.lock().unwrap_or_else(PoisonError::into_inner))
+        self.notes.read(|noted| std::mem::take(&mut noted.losses))
     }
 
     pub(crate) fn next_key(&self) -> String {
         let number = self.sequence.fetch_add(1, Ordering::Relaxed);
-        match &self.id {
+        match self.id() {
             Some(id) => format!("{id}/{number}"),
             None => format!("{}/{number}", self.host.new_run_id()),
         }
     }
 
     pub(crate) fn progress(&self, done: u32, total: u32, doing: String) {
-        if let Some(run) = self.id.clone() {
-            self.host.events.emit(|| Event::Progress { run, done, total, doing });
+        if self.is_inside() {
+            let run = || self.id().cloned();
+            self.host.events.tell(|| Some(Event::Progress { run: run()?, done, total, doing }));
         }
     }
 
@@ -288,7 +384,7 @@ impl Run {
                 skipped: choice.skipped,
             })
         };
-        match (&self.mode, &self.id) {
+        match (&self.mode, self.id()) {
             (Mode::Durable(steps), Some(run)) => {
                 // A refusal is recorded like a choice: at replay the policy might not refuse.
                 let fresh = |position| match choose(format!("{run}/{position}")) {
@@ -308,7 +404,7 @@ impl Run {
                 let decision = choose(self.next_key())?;
                 self.host.decider.made(&Made {
                     tenant: tenant.clone(),
-                    run: run.clone(),
+                    run: run.cloned(),
                     at: self.host.clock.utc(),
                     decision: decision.clone(),
                 });
@@ -318,7 +414,7 @@ impl Run {
     }
 
     pub(crate) fn signal(&self, tenant: &TenantId, signal: Signal) -> Result<(), StepError> {
-        match (&self.mode, &self.id) {
+        match (&self.mode, self.id()) {
             (Mode::Durable(steps), Some(_)) => {
                 let body = encode(&signal)?;
                 // Delivered by the driver, after the commit.
@@ -352,20 +448,26 @@ impl Run {
 
     /// Keeps what guards did at a direct step, up to [`FIRED`] of them; the events have all.
     pub(crate) fn fire(&self, fired: &[Fired]) {
-        let mut all = self.fired.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = FIRED.saturating_sub(all.len());
-        all.extend(fired.iter().take(room).cloned());
+        if fired.is_empty() {
+            return;
+        }
+        self.notes.add(|noted| {
+            let room = FIRED.saturating_sub(noted.fired.len());
+            noted.fired.extend(fired.iter().take(room).cloned());
+        });
     }
 
     pub(crate) fn fired(&self) -> Vec<Fired> {
-        self.fired.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.notes.read(|noted| noted.fired.clone())
     }
 
     pub(crate) fn spend(&self, amount: Spend) {
-        *self.spent.lock().unwrap_or_else(PoisonError::into_inner) += amount;
+        if !amount.is_zero() {
+            self.notes.add(|noted| noted.spent += amount);
+        }
     }
 
     pub(crate) fn spent_directly(&self) -> Spend {
-        *self.spent.lock().unwrap_or_else(PoisonError::into_inner)
+        self.notes.read(|noted| noted.spent)
     }
 }

@@ -8,7 +8,7 @@ mod replay;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
-    sync::{Arc, Mutex, atomic::AtomicU32},
+    sync::Arc,
 };
 
 use futures_util::{
@@ -175,19 +175,12 @@ pub(super) fn context(
     parent: Option<Name>,
 ) -> Context {
     let run = Run {
-        host: host.clone(),
-        id: Some(started.id.clone()),
+        id: started.id.clone().into(),
         callee: Some(entry.descriptor.name.clone()),
         parent,
         depth: started.depth,
         origin: Some(started.origin),
-        ledger: ledger.clone(),
-        mode: steps.map_or(Mode::Ephemeral, Mode::Durable),
-        losses: Mutex::default(),
-        sequence: AtomicU32::new(0),
-        spent: Mutex::default(),
-        fired: Mutex::default(),
-        recorded: false,
+        ..Run::new(host, ledger.clone(), steps.map_or(Mode::Ephemeral, Mode::Durable))
     };
     Context(Arc::new(Inner {
         tenant: started.tenant.clone(),

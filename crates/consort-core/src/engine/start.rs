@@ -148,14 +148,13 @@ pub(crate) async fn start_root_as(
         tenant: cx.tenant().clone(),
         request,
         request_id: cx
-            .0
-            .request
-            .clone()
+            .request_id()
+            .cloned()
             .map_or_else(|| RequestId::new(id.as_str()), Ok)
             .map_err(internal)?,
-        trace: cx.0.trace.unwrap_or_else(|| TraceId::from_random(host.random.wide())),
+        trace: cx.trace_id().unwrap_or_else(|| TraceId::from_random(host.random.wide())),
         origin: caller.and_then(|run| run.origin).unwrap_or(entry.descriptor.layer),
-        depth: caller.map_or(0, |run| if run.id.is_some() { run.depth + 1 } else { 0 }),
+        depth: caller.map_or(0, |run| if run.is_inside() { run.depth + 1 } else { 0 }),
         deadline: deadline(host, cx, options).map(|deadline| deadline.utc),
         budget,
         metadata: cx.all_metadata().clone(),
@@ -227,7 +226,7 @@ async fn declined(host: &Arc<Host>, fresh: &Fresh) -> Result<Option<String>, Ste
     let request = twin.decode(fresh.started.request.clone())?;
     let asked = tokio::select! {
         biased;
-        asked = contain(twin.admit(&cx, &request)) => asked,
+        asked = contain(twin.admit(&cx, &*request)) => asked,
         () = until(cx.deadline()) => Err(StepError::new(Category::Timeout, "the deadline has passed")),
     };
     match asked.map_err(|e| e.within(&fresh.entry.descriptor.name).during("can_orchestrate"))? {

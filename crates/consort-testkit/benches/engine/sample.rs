@@ -40,7 +40,9 @@ fn describe(name: &str, durability: Durability) -> Descriptor {
     }
 }
 
-/// Work that takes a fixed number of rounds.
+/// Work that takes a fixed number of rounds. The same code for all who call it: where a loop lies
+/// in memory is worth more than what is measured around it.
+#[inline(never)]
 pub(crate) fn toil(rounds: u32) -> u64 {
     (0..rounds).fold(1, |sum: u64, round| {
         black_box(sum ^ u64::from(round)).wrapping_mul(0x9e37_79b9_7f4a_7c15)

@@ -139,7 +139,9 @@ impl Driver {
         let open = self.open.again();
         async move {
             let deadline = cx.deadline().filter(|deadline| !deadline.left().is_zero());
-            Cleanup::new(&host, &entry, &cx, Some(open)).before(deadline).await;
+            if let Some(mut cleanup) = Cleanup::begin(&host, &entry, &cx, Some(open)) {
+                cleanup.before(deadline).await;
+            }
         }
     }
 

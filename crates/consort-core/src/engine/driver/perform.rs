@@ -1,10 +1,6 @@
 //! Carrying out the steps that a run has issued.
 
-use std::{
-    collections::BTreeSet,
-    future::Future,
-    sync::{Arc, Mutex, atomic::AtomicU32},
-};
+use std::{collections::BTreeSet, future::Future, sync::Arc};
 
 use serde_json::Value;
 
@@ -309,19 +305,13 @@ impl Driver {
     /// This run as one that calls directly. `recorded` says whether a step of it records the cost.
     pub(super) fn direct(&self, cancel: &Cancel, recorded: bool) -> (Context, Arc<Run>) {
         let run = Arc::new(Run {
-            host: self.host.clone(),
-            id: Some(self.id().clone()),
+            id: self.id().clone().into(),
             callee: Some(self.entry.descriptor.name.clone()),
             parent: self.cx.parent().cloned(),
             depth: self.started.depth,
             origin: Some(self.started.origin),
-            ledger: self.ledger.clone(),
-            mode: Mode::Ephemeral,
-            losses: Mutex::default(),
-            sequence: AtomicU32::new(0),
-            spent: Mutex::default(),
-            fired: Mutex::default(),
             recorded,
+            ..Run::new(&self.host, self.ledger.clone(), Mode::Ephemeral)
         });
         let mut inner = (*self.cx.0).clone();
         inner.cancel = cancel.clone();
