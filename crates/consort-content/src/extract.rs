@@ -2,6 +2,8 @@
 
 mod build;
 mod captions;
+#[cfg(any(test, feature = "pdf"))]
+mod columns;
 mod feed;
 mod html;
 mod kind;

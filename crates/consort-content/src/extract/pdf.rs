@@ -1,8 +1,11 @@
 //! PDF text, for the worker process that is allowed to hang or die over it.
 
 use pdf_oxide::PdfDocument;
+use pdf_oxide::geometry::Rect;
+use pdf_oxide::layout::RectFilterMode;
 use pdf_oxide::object::Object;
 
+use super::columns::{self, Area, Run};
 use super::pages;
 use super::{ExtractError, Limits};
 use crate::decode;
@@ -40,7 +43,7 @@ pub fn pdf(bytes: &[u8], limits: &Limits) -> Result<Document, ExtractError> {
     let mut texts = Vec::new();
     let (mut unread, mut size) = (0, 0);
     for page in 0..count.min(limits.max_pages) {
-        match file.extract_text(page) {
+        match page_text(&file, page) {
             Ok(text) => {
                 size += text.len();
                 texts.push(text);
@@ -75,6 +78,39 @@ pub fn pdf(bytes: &[u8], limits: &Limits) -> Result<Document, ExtractError> {
     document.byline = information(&file, "Author");
     document.published = information(&file, "CreationDate").and_then(|date| day(&date));
     Ok(document)
+}
+
+/// The text of a page, one column after another.
+fn page_text(file: &PdfDocument, page: usize) -> Result<String, pdf_oxide::Error> {
+    let spans = file.extract_spans(page)?;
+    let runs: Vec<Run> = spans
+        .iter()
+        .filter(|span| !span.text.trim().is_empty())
+        .map(|span| Run {
+            area: Area {
+                left: span.bbox.x,
+                right: span.bbox.x + span.bbox.width,
+                bottom: span.bbox.y,
+                top: span.bbox.y + span.bbox.height,
+            },
+            chars: span.text.chars().count(),
+        })
+        .collect();
+    let parts = columns::parts(&runs);
+    if parts.len() < 2 {
+        return file.extract_text(page);
+    }
+    let mut text = String::new();
+    for part in parts {
+        let Area { left, right, bottom, top } = part.area;
+        // Half a point for what rounding took.
+        let area = Rect::new(left - 0.5, bottom - 0.5, right - left + 1.0, top - bottom + 1.0);
+        let words = file.extract_text_in_rect(page, area, RectFilterMode::FullyContained)?;
+        let ended = text.ends_with(['.', '!', '?', '"', '\u{201d}', ')']);
+        text.push_str(if part.beside && !ended { "\n" } else { "\n\n" });
+        text.push_str(words.trim());
+    }
+    Ok(text)
 }
 
 /// An entry of the file's information dictionary.

@@ -1,4 +1,4 @@
-//! PDF, with the feature `pdf`: `cargo test -p consort-content --features pdf --test extraction pdf`.
+//! PDF, with the feature `pdf`, which `cargo test --workspace` has from the command line's crate.
 
 use consort_content::extract::{ExtractError, Limits, pdf};
 
@@ -11,9 +11,6 @@ fn file(name: &str) -> Vec<u8> {
 #[test]
 fn columns_are_read_one_after_another() {
     let document = pdf(&file("two-column.pdf"), &Limits::default()).expect("reads");
-    let paragraphs: Vec<&str> =
-        document.paragraphs.iter().map(|span| span.of(&document.text)).collect();
-    println!("{paragraphs:#?} {:?}", document.losses);
     assert_eq!(document.title.as_deref(), Some("The last ferry"));
     assert_eq!(document.byline.as_deref(), Some("E. Marsh"));
     assert_eq!(document.published.as_deref(), Some("2031-06-11"));

@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use consort_content::analyse::{Findings, Options, analyse};
+#[cfg(feature = "pdf")]
+use consort_content::extract::pdf;
 use consort_content::extract::{ExtractError, Hint, Limits, extract};
 use consort_content::gate::{Consequence, GateRules, gate};
 use consort_content::report::{Provenance, Report, Style, claim_review, html, json, markdown};
@@ -19,7 +21,15 @@ const LEFT_OUT: &[&str] = &["schema", "provenance", "rules", "reading", "fingerp
 /// The report that the command line would make, from nothing but the bytes and a name.
 fn report(name: &str, bytes: &[u8]) -> Result<Report, ExtractError> {
     let hint = Hint { name: Some(name.to_owned()), ..Hint::default() };
-    let document = extract(bytes, &hint, &Limits::default())?;
+    let limits = Limits::default();
+    let read = extract(bytes, &hint, &limits);
+    // What the worker process would answer.
+    #[cfg(feature = "pdf")]
+    let read = match read {
+        Err(ExtractError::NeedsWorker { .. }) => pdf(bytes, &limits),
+        other => other,
+    };
+    let document = read?;
     let gate = gate(&document, &GateRules::shipped().expect("valid"));
     let findings = match gate.verdict() {
         Some(Consequence::Skip) => Findings::default(),
@@ -98,6 +108,8 @@ fn corpus() -> &'static [(String, Result<Report, ExtractError>)] {
     static REPORTS: LazyLock<Vec<(String, Result<Report, ExtractError>)>> = LazyLock::new(|| {
         let mut all = files("documents");
         all.extend(files("pages"));
+        #[cfg(feature = "pdf")]
+        all.extend(files("pdf"));
         all.push(("chapter.txt".to_owned(), chapter()));
         all.into_iter().map(|(name, bytes)| (name.clone(), report(&name, &bytes))).collect()
     });
