@@ -39,6 +39,9 @@ pub struct Facts {
     pub slo: bool,
     /// Counts as a failure of the callee for its breaker.
     pub breaker: bool,
+    /// The callee is there and refused what was asked of it: no failure of its, and enough for a
+    /// breaker that only wants to know whether anybody answers.
+    pub answered: bool,
     /// Says something about the arm that was chosen, so it may lower its reward.
     pub reward: bool,
     /// What the reader can do about it.
@@ -67,7 +70,7 @@ macro_rules! categories {
                     $( Self::$variant => {
                         let none = Facts {
                             name: $name, transient: false, severity: Severity::$severity, http: $http,
-                            exit: $exit, slo: false, breaker: false, reward: false, remedy: $remedy,
+                            exit: $exit, slo: false, breaker: false, answered: false, reward: false, remedy: $remedy,
                         };
                         Facts { $( $flag: true, )* ..none }
                     } )+
@@ -79,17 +82,17 @@ macro_rules! categories {
 
 categories! {
     /// The request does not match its schema or a documented rule.
-    InvalidRequest => "invalid_request", Low, 400, 10, [], "correct the fields that are named";
+    InvalidRequest => "invalid_request", Low, 400, 10, [answered], "correct the fields that are named";
     /// The request is larger than the limit even after large fields became blobs.
-    PayloadTooLarge => "payload_too_large", Low, 413, 10, [], "put the named field into a blob or split the request";
+    PayloadTooLarge => "payload_too_large", Low, 413, 10, [answered], "put the named field into a blob or split the request";
     /// Nothing has that name or id.
-    NotFound => "not_found", Low, 404, 11, [], "check the name; `consort list` and `consort runs` show what exists";
+    NotFound => "not_found", Low, 404, 11, [answered], "check the name; `consort list` and `consort runs` show what exists";
     /// It exists already, or is in a state that forbids the operation.
-    Conflict => "conflict", Low, 409, 12, [], "use another name, version or key, or wait for the other run";
+    Conflict => "conflict", Low, 409, 12, [answered], "use another name, version or key, or wait for the other run";
     /// No or wrong credentials.
-    Unauthenticated => "unauthenticated", Medium, 401, 13, [], "supply valid credentials";
+    Unauthenticated => "unauthenticated", Medium, 401, 13, [answered], "supply valid credentials";
     /// The caller may not do this.
-    PermissionDenied => "permission_denied", Medium, 403, 13, [], "ask whoever grants rights in this tenant";
+    PermissionDenied => "permission_denied", Medium, 403, 13, [answered], "ask whoever grants rights in this tenant";
     /// A rule of the tenant or of the law forbids it.
     PolicyViolation => "policy_violation", Medium, 403, 14, [reward], "change the request so that it satisfies the named policy";
     /// A lower layer tried to call a higher one.
@@ -201,6 +204,14 @@ mod tests {
         {
             assert!(!c.facts().reward, "{c}");
             assert!(!c.facts().breaker, "{c}");
+        }
+    }
+
+    #[test]
+    fn what_charges_the_breaker_is_no_mere_refusal() {
+        for category in Category::ALL {
+            let facts = category.facts();
+            assert!(!(facts.answered && (facts.breaker || facts.transient)), "{category}");
         }
     }
 

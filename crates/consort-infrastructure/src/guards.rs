@@ -324,7 +324,7 @@ impl Guards {
         match verdict(result).charge {
             Charge::Success => roster.record(known, true, began.elapsed()),
             Charge::Failure => roster.record(known, false, began.elapsed()),
-            Charge::Nothing => {}
+            Charge::Answered | Charge::Nothing => {}
         }
     }
 

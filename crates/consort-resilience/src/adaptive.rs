@@ -148,7 +148,8 @@ impl Machine {
     }
 
     fn sample(&mut self, sample: Sample) -> Option<u32> {
-        if sample.charge == Charge::Nothing {
+        // A refusal is quicker than work and would make work look slow.
+        if matches!(sample.charge, Charge::Answered | Charge::Nothing) {
             return None;
         }
         if let Phase::Draining { calls_left } = &mut self.phase {

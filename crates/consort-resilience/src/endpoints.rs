@@ -44,7 +44,7 @@ struct State<T> {
 }
 
 struct Slot<T> {
-    id: u64,
+    id: EndpointId,
     endpoint: Arc<Endpoint<T>>,
     load: Load,
 }
@@ -54,11 +54,15 @@ struct Endpoint<T> {
     value: T,
 }
 
+/// Tells an endpoint from the others of its callee, for as long as it is among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EndpointId(u64);
+
 /// A call to one endpoint. Dropped without [`report`](Lease::report), it counts as nothing.
 #[must_use = "the endpoint counts the call as ended when this is dropped"]
 pub struct Lease<'a, T> {
     endpoints: &'a Endpoints<T>,
-    id: u64,
+    id: EndpointId,
     endpoint: Arc<Endpoint<T>>,
     open: bool,
 }
@@ -109,7 +113,7 @@ impl<T> Endpoints<T> {
                     (Slot { endpoint, ..slot }, health)
                 }
                 None => {
-                    let id = state.next_id;
+                    let id = EndpointId(state.next_id);
                     state.next_id += 1;
                     (Slot { id, endpoint, load: Load::new(now) }, Health::default())
                 }
@@ -119,17 +123,19 @@ impl<T> Endpoints<T> {
         (state.slots, state.healths) = next.into_iter().unzip();
     }
 
-    /// An endpoint to call now; not `instead_of`, if there is another. `None` only when there are
-    /// no endpoints: when all would be left out, none is.
-    pub fn pick(&self, instead_of: Option<&Lease<'_, T>>, now: Instant) -> Option<Lease<'_, T>> {
+    /// An endpoint to call now; none of those `tried`, as long as there is another. `None` only when
+    /// there are no endpoints: when all would be left out, none is.
+    pub fn pick(&self, tried: &[EndpointId], now: Instant) -> Option<Lease<'_, T>> {
+        let drawn = self.rng.next_u64();
         let mut state = lock(&self.state);
         let State { limits, slots, healths, .. } = &mut *state;
-        let tried = instead_of.map(|lease| lease.id);
+        let is_new = |at: usize| !tried.contains(&slots[at].id);
         let is_in = |at: usize| !healths[at].is_out(now);
-        let is_fresh = |at: usize| Some(slots[at].id) != tried && is_in(at);
-        let draw = |will_do: &dyn Fn(usize) -> bool| self.draw(slots.len(), will_do);
-        let first = draw(&is_fresh).or_else(|| draw(&is_in)).or_else(|| draw(&|_| true))?;
-        let second = draw(&|at| at != first && is_fresh(at));
+        let count = slots.len();
+        let (first, second) = two(drawn, count, |at| is_in(at) && is_new(at))
+            .or_else(|| two(drawn, count, is_new))
+            .or_else(|| two(drawn, count, is_in))
+            .or_else(|| two(drawn, count, |_| true))?;
         let cost = |at: usize| slots[at].load.cost(&limits.config().balance, now);
         let at = second.filter(|&second| cost(second) < cost(first)).unwrap_or(first);
         let slot = &mut slots[at];
@@ -155,13 +161,7 @@ impl<T> Endpoints<T> {
         lock(&self.state).limits = limits;
     }
 
-    /// The first that will do, from a random place on.
-    fn draw(&self, count: usize, will_do: &dyn Fn(usize) -> bool) -> Option<usize> {
-        let start = self.rng.below(count);
-        (start..count).chain(0..start).find(|&at| will_do(at))
-    }
-
-    fn end(&self, id: u64, seen: Option<(Charge, Duration, Instant)>) {
+    fn end(&self, id: EndpointId, seen: Option<(Charge, Duration, Instant)>) {
         let mut state = lock(&self.state);
         let State { limits, slots, healths, interval_ends, .. } = &mut *state;
         let Ok(at) = slots.binary_search_by_key(&id, |slot| slot.id) else { return };
@@ -173,7 +173,7 @@ impl<T> Endpoints<T> {
             Charge::Failure => {
                 slots[at].load.answered(took.max(balance.failure), balance, now);
             }
-            Charge::Nothing => {}
+            Charge::Answered | Charge::Nothing => {}
         }
         let Some(eject) = eject else { return };
         let mut ejected = Vec::new();
@@ -196,7 +196,33 @@ impl<T> Endpoints<T> {
     }
 }
 
+/// Two different places among `count` that will do, as the random number says: one half of it
+/// says where to look from for the first, the other half for the second.
+fn two(
+    drawn: u64,
+    count: usize,
+    will_do: impl Fn(usize) -> bool,
+) -> Option<(usize, Option<usize>)> {
+    let below = |half: u64, bound: usize| ((half * bound as u64) >> 32) as usize;
+    let from = below(drawn >> 32, count);
+    let first = (from..count).chain(0..from).find(|&at| will_do(at))?;
+    // Starts behind the first, so that it can only come back to it in the end.
+    let others = count - 1;
+    let skip = below(drawn & u64::from(u32::MAX), others);
+    let place = |step: usize| match first + 1 + step {
+        at if at < count => at,
+        at => at - count,
+    };
+    let second = (skip..others).chain(0..skip).map(place).find(|&at| will_do(at));
+    Some((first, second))
+}
+
 impl<T> Lease<'_, T> {
+    /// Which endpoint it is, for picking another.
+    pub fn id(&self) -> EndpointId {
+        self.id
+    }
+
     /// The endpoint's name.
     pub fn name(&self) -> &str {
         &self.endpoint.name

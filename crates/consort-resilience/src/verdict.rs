@@ -5,11 +5,14 @@ use std::time::Duration;
 /// What a finished call says about the callee's health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Charge {
-    /// The callee did its work, even if the answer is "no such thing".
+    /// The callee did its work.
     Success,
     /// The callee is to blame.
     Failure,
-    /// It says nothing about the callee: the caller's mistake, a cancellation, a local limit.
+    /// The callee refused the caller's mistake: "no such thing", "not you". That is no measure of
+    /// how well it works, so no rate counts it; but it is there, which is all that a probe asks.
+    Answered,
+    /// It says nothing about the callee: a cancellation, a local limit.
     Nothing,
 }
 
@@ -36,11 +39,11 @@ pub enum Again {
 ///         (429 | 503, Some(wait)) => Verdict::TRANSIENT.after(wait),
 ///         (429 | 502 | 503 | 504, None) => Verdict::TRANSIENT,
 ///         (500.., _) => Verdict::FAILURE,
-///         (400.., _) => Verdict::NEUTRAL,
+///         (400.., _) => Verdict::ANSWERED,
 ///         _ => Verdict::SUCCESS,
 ///     }
 /// }
-/// assert_eq!(classify(404, None), Verdict::NEUTRAL);
+/// assert_eq!(classify(404, None), Verdict::ANSWERED);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Verdict {
@@ -57,6 +60,8 @@ impl Verdict {
     pub const FAILURE: Verdict = Verdict { charge: Charge::Failure, again: Again::Never };
     /// The callee failed and a repeat may succeed.
     pub const TRANSIENT: Verdict = Verdict { charge: Charge::Failure, again: Again::Maybe };
+    /// The callee refused what the caller asked for, and would do so again.
+    pub const ANSWERED: Verdict = Verdict { charge: Charge::Answered, again: Again::Never };
     /// The result says nothing about the callee and a repeat would not help.
     pub const NEUTRAL: Verdict = Verdict { charge: Charge::Nothing, again: Again::Never };
 

@@ -53,6 +53,7 @@ fn which_failures_count_is_what_the_table_says() {
         let error = StepError::new(*category, "x");
         let judged = verdict(&Err(error.clone()));
         assert_eq!(judged.charge == Charge::Failure, facts.breaker, "{category}");
+        assert_eq!(judged.charge == Charge::Answered, facts.answered, "{category}");
         assert_ne!(judged.charge, Charge::Success, "{category}");
         assert_eq!(judged.again != Again::Never, facts.transient, "{category}");
         let wished = verdict(&Err(error.retry_after(secs(3))));
@@ -60,6 +61,24 @@ fn which_failures_count_is_what_the_table_says() {
     }
     assert_eq!(verdict(&Ok(Outcome::succeeded(Value::Null))).charge, Charge::Success);
     assert_eq!(verdict(&Ok(Outcome::uncertain("?"))).charge, Charge::Nothing);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_without_our_pages_is_no_longer_on_probation() {
+    let host = Scripted::new("host", Effect::Read, |number, _| match number {
+        1..=5 => Play::Fail(Category::Internal),
+        _ => Play::Fail(Category::NotFound),
+    });
+    let bench = Bench::new(Config::default(), &[&host]).await;
+    for _ in 0..5 {
+        assert_eq!(bench.ending("host", json!({})).await, "internal");
+    }
+    assert_eq!(bench.state("host").0, "open");
+    pass(secs(60)).await;
+    for state in ["half_open", "closed", "closed"] {
+        assert_eq!(bench.ending("host", json!({})).await, "not_found");
+        assert_eq!(bench.state("host").0, state);
+    }
 }
 
 #[tokio::test(start_paused = true)]

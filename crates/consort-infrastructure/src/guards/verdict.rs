@@ -24,7 +24,11 @@ pub fn verdict(result: &StepResult<Value>) -> Verdict {
         Err(error) => error,
     };
     let facts = error.category().facts();
-    let charge = if facts.breaker { Charge::Failure } else { Charge::Nothing };
+    let charge = match (facts.breaker, facts.answered) {
+        (true, _) => Charge::Failure,
+        (false, true) => Charge::Answered,
+        (false, false) => Charge::Nothing,
+    };
     let again = match (facts.transient, error.retry_after_hint()) {
         (false, _) => Again::Never,
         (true, None) => Again::Maybe,

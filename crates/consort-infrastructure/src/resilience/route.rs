@@ -70,24 +70,22 @@ impl Routes {
         let now = || Instant::now().into_std();
         let tries = execute.endpoints.len().min(plan::TRIES);
         let mut failures: Vec<StepError> = Vec::new();
-        let mut next = group.pick(None, now());
-        while let Some(lease) = next {
+        let mut tried = Vec::new();
+        while let Some(lease) = group.pick(&tried, now()) {
+            tried.push(lease.id());
             let name = lease.name().to_owned();
             let began = Instant::now();
             let call = cx.call_json(&name, execute.request.clone());
             let result = call.attempts(1).await;
             let (took, charge) = (began.elapsed(), plan::charge(&result));
-            let left = failures.len() + 1 < tries;
-            let error = match result {
-                Err(error) if left && plan::moves_on(&error, repeatable(facade, &name)) => error,
-                result => {
-                    lease.report(charge, took, now());
-                    return (name, result.map_err(|error| with(error, &failures)));
-                }
-            };
-            failures.push(error);
-            next = group.pick(Some(&lease), now());
             lease.report(charge, took, now());
+            let left = tried.len() < tries;
+            match result {
+                Err(error) if left && plan::moves_on(&error, repeatable(facade, &name)) => {
+                    failures.push(error);
+                }
+                result => return (name, result.map_err(|error| with(error, &failures))),
+            }
         }
         let error = StepError::new(Category::Internal, "a group without endpoints");
         (execute.callee.clone(), Err(error))

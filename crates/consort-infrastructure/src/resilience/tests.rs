@@ -146,6 +146,19 @@ async fn routing_leaves_the_dead_and_the_slow_alone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn routing_tries_no_endpoint_twice_while_another_is_left() {
+    let parts = [dead("a"), dead("b"), dead("c"), dead("d")];
+    let bench = bench(&parts.each_ref()).await;
+    for tried in 1..=5 {
+        let more = json!({"endpoints": ["a", "b", "c", "d"]});
+        bench.ask(execute("group", "adaptive_routing", more)).await.unwrap_err();
+        let calls: Vec<u32> = parts.iter().map(Scripted::calls).collect();
+        assert_eq!(calls.iter().sum::<u32>(), 3 * tried, "{calls:?}");
+        assert!(calls.iter().all(|calls| *calls <= tried), "{calls:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn routing_goes_around_what_an_operator_holds_off() {
     let (a, b) = (well("a"), well("b"));
     let bench = bench(&[&a, &b]).await;

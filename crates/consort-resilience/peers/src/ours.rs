@@ -108,7 +108,7 @@ pub fn others() {
     };
     measure("endpoints", "consort, pick and report, 8", make, |endpoints| {
         let now = CLOCK.now();
-        if let Some(lease) = endpoints.pick(None, now) {
+        if let Some(lease) = endpoints.pick(&[], now) {
             lease.report(Charge::Success, Duration::from_millis(5), now);
         }
     });

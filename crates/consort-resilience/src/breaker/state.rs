@@ -218,7 +218,7 @@ impl Machine {
         let failed = seen.charge == Charge::Failure;
         match &mut self.phase {
             Phase::Closed => {
-                if seen.charge == Charge::Nothing {
+                if matches!(seen.charge, Charge::Answered | Charge::Nothing) {
                     return None;
                 }
                 self.window.add(failed, slow, now);
@@ -231,6 +231,8 @@ impl Machine {
                 if seen.charge == Charge::Nothing {
                     return None;
                 }
+                // `Answered` is enough: the question of a probe is whether anybody is there. It
+                // would be asked for ever of a callee that has nothing for us.
                 if failed || slow {
                     return Some(self.open(now, rng));
                 }

@@ -47,7 +47,7 @@ pub(crate) fn report(
 ) -> Option<Duration> {
     let health = all.get_mut(at)?;
     health.settle(now);
-    if charge == Charge::Nothing || health.is_out(now) {
+    if matches!(charge, Charge::Answered | Charge::Nothing) || health.is_out(now) {
         return None;
     }
     health.calls += 1;

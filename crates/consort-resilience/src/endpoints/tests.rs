@@ -27,7 +27,7 @@ fn drive(
     let mut went = vec![0; endpoints.snapshot(*now).len()];
     for _ in 0..calls {
         *now += ms(1);
-        let lease = endpoints.pick(None, *now).unwrap();
+        let lease = endpoints.pick(&[], *now).unwrap();
         let (charge, took) = answer(*lease.value());
         went[*lease.value() as usize] += 1;
         lease.report(charge, took, *now);
@@ -64,7 +64,7 @@ fn slow_endpoint_gets_few_calls() {
 #[test]
 fn busy_endpoint_is_passed_over() {
     let (endpoints, now) = endpoints(no_ejection(), 2);
-    let held: Vec<_> = (0..10).map(|_| endpoints.pick(None, now).unwrap()).collect();
+    let held: Vec<_> = (0..10).map(|_| endpoints.pick(&[], now).unwrap()).collect();
     let counts: Vec<u32> = endpoints.snapshot(now).iter().map(|e| e.outstanding).collect();
     assert_eq!(counts, [5, 5]);
     drop(held);
@@ -123,22 +123,43 @@ fn endpoint_much_worse_than_the_others_is_left_out() {
 }
 
 #[test]
+fn third_try_goes_to_who_is_left_even_if_left_out() {
+    let eject = Eject { deviations: None, ..Eject::default() };
+    let (endpoints, mut now) = endpoints(only(eject), 4);
+    let fails = |n| (if n == 1 { Charge::Failure } else { Charge::Success }, ms(10));
+    drive(&endpoints, &mut now, 200, fails);
+    assert!(endpoints.snapshot(now)[1].out_for.is_some());
+    for _ in 0..50 {
+        let (mut tried, mut names) = (Vec::new(), Vec::new());
+        for _ in 0..4 {
+            let lease = endpoints.pick(&tried, now).unwrap();
+            tried.push(lease.id());
+            names.push(*lease.value());
+        }
+        assert_eq!(names[3], 1, "left out, so last");
+        names.sort_unstable();
+        assert_eq!(names, [0, 1, 2, 3], "each once");
+        assert_ne!(*endpoints.pick(&tried, now).unwrap().value(), 1, "all were tried");
+    }
+}
+
+#[test]
 fn retry_goes_elsewhere() {
     let (endpoints, now) = endpoints(no_ejection(), 2);
     for _ in 0..50 {
-        let first = endpoints.pick(None, now).unwrap();
-        let second = endpoints.pick(Some(&first), now).unwrap();
+        let first = endpoints.pick(&[], now).unwrap();
+        let second = endpoints.pick(&[first.id()], now).unwrap();
         assert_ne!(first.name(), second.name());
     }
     let (single, now) = self::endpoints(no_ejection(), 1);
-    let first = single.pick(None, now).unwrap();
-    assert!(single.pick(Some(&first), now).is_some(), "better the same than none");
+    let first = single.pick(&[], now).unwrap();
+    assert!(single.pick(&[first.id()], now).is_some(), "better the same than none");
 }
 
 #[test]
 fn no_endpoints_means_no_pick() {
     let (endpoints, now) = endpoints(no_ejection(), 0);
-    assert!(endpoints.pick(None, now).is_none());
+    assert!(endpoints.pick(&[], now).is_none());
 }
 
 #[test]
@@ -147,7 +168,7 @@ fn new_list_keeps_the_record_of_those_that_stay() {
     drive(&endpoints, &mut now, 300, |n| {
         (if n == 1 { Charge::Failure } else { Charge::Success }, ms(10))
     });
-    let lease = endpoints.pick(None, now).unwrap();
+    let lease = endpoints.pick(&[], now).unwrap();
     endpoints.set([("e1", 1), ("new", 9)], now);
     lease.report(Charge::Success, ms(10), now);
     let snapshot = endpoints.snapshot(now);

@@ -156,7 +156,7 @@ fn routing_leaves_the_failing_endpoint() {
     endpoints.set([("a", ()), ("b", ()), ("c", ())], now);
     let mut failures = 0;
     for _ in 0..1_000 {
-        let lease = endpoints.pick(None, now).unwrap();
+        let lease = endpoints.pick(&[], now).unwrap();
         now += Duration::from_millis(10);
         let charge = if lease.name() == "b" { Charge::Failure } else { Charge::Success };
         failures += u32::from(charge == Charge::Failure);

@@ -69,7 +69,7 @@ impl World {
             events.push(Event::Ask);
         }
         for at in 0..self.out.len() {
-            for charge in [Charge::Success, Charge::Failure, Charge::Nothing] {
+            for charge in [Charge::Success, Charge::Failure, Charge::Answered, Charge::Nothing] {
                 events.push(Event::Report(at, charge, 0));
             }
             events.push(Event::Report(at, Charge::Success, 10 * SECOND));
@@ -91,7 +91,8 @@ impl World {
                 let ticket = next.out.swap_remove(at);
                 let stale = ticket.generation != self.machine.generation;
                 let moved = next.machine.report(ticket, Seen { charge, took }, self.now, rng);
-                if stale || (charge == Charge::Nothing && !ticket.probe) {
+                let counts = matches!(charge, Charge::Success | Charge::Failure);
+                if stale || (!counts && !ticket.probe) {
                     let mut without = self.clone();
                     without.out.swap_remove(at);
                     assert_eq!(next.key(), without.key(), "it must change nothing");
@@ -148,9 +149,9 @@ impl World {
         }
     }
 
-    /// The callee is well from now on, whatever became of the calls that are out: does the
-    /// breaker close?
-    fn heals(&self, rng: &Rng) -> bool {
+    /// The callee answers from now on, whatever became of the calls that are out: does the breaker
+    /// close?
+    fn heals(&self, answer: Charge, rng: &Rng) -> bool {
         let config = self.machine.limits.config();
         let mut machine = self.machine.clone();
         let mut now = self.now;
@@ -162,7 +163,7 @@ impl World {
             now += longest;
             for _ in 0..config.successes {
                 if let (Ok(ticket), _) = machine.ask(now, rng) {
-                    let seen = Seen { charge: Charge::Success, took: 0 };
+                    let seen = Seen { charge: answer, took: 0 };
                     machine.report(ticket, seen, now, rng);
                 }
             }
@@ -187,7 +188,9 @@ fn explore(config: Config, depth: Option<usize>) -> usize {
             for event in world.events() {
                 let world = world.step(event, &rng);
                 if seen.insert(world.key()) {
-                    assert!(world.heals(&rng), "it sticks: {world:?}");
+                    for answer in [Charge::Success, Charge::Answered] {
+                        assert!(world.heals(answer, &rng), "{answer:?} sticks: {world:?}");
+                    }
                     next.push(world);
                 }
             }

@@ -114,7 +114,7 @@ impl Plain {
         let failed = charge == Charge::Failure;
         let slow = self.config.slow_rate.is_some() && took >= self.config.slow_call;
         match self.state {
-            State::Closed if charge != Charge::Nothing => {
+            State::Closed if matches!(charge, Charge::Success | Charge::Failure) => {
                 self.turn(now);
                 self.history.push(Ended { slice: self.slice, failed, slow });
                 if self.must_open() {
@@ -125,7 +125,7 @@ impl Plain {
                 self.out -= 1;
                 if failed || (slow && charge != Charge::Nothing) {
                     self.open(now);
-                } else if charge == Charge::Success {
+                } else if charge != Charge::Nothing {
                     self.successes += 1;
                     if self.successes == self.config.successes {
                         self.close(now);
@@ -217,6 +217,7 @@ fn events() -> impl Strategy<Value = Event> {
     let charge = prop_oneof![
         4 => Just(Charge::Success),
         3 => Just(Charge::Failure),
+        1 => Just(Charge::Answered),
         1 => Just(Charge::Nothing),
     ];
     let took = prop_oneof![4 => Just(ms(5)), 1 => Just(ms(700))];

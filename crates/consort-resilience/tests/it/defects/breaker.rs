@@ -45,6 +45,17 @@ async fn half_open_lets_through_its_probes_only() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn refusals_neither_open_it_nor_keep_it_half_open() {
+    let breaker = breaker(Config::default());
+    (0..100).for_each(|_| report(&breaker, Charge::Answered));
+    assert_eq!(breaker.snapshot(CLOCK.now()).counts.calls, 0);
+    open(&breaker);
+    tokio::time::advance(secs(6)).await;
+    (0..2).for_each(|_| report(&breaker, Charge::Answered));
+    assert_eq!(breaker.state(), State::Closed);
+}
+
+#[tokio::test(start_paused = true)]
 async fn every_preset_closes_again() {
     for preset in Preset::ALL {
         let pipeline = pipeline("preset", preset.config(), 1);
