@@ -101,7 +101,7 @@ async fn open<'a>(
     }
     let causes: String = why.causes().iter().map(|cause| format!(": {cause}")).collect();
     console.note(&format!("warning: nothing is recorded, {why}{causes}"));
-    Ok((Engine::in_memory(console, settings.capabilities.clone()).await?, false))
+    Ok((Engine::in_memory(settings, console, settings.capabilities.clone()).await?, false))
 }
 
 fn about_the_store(category: Category) -> bool {

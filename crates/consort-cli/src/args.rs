@@ -37,6 +37,9 @@ pub(crate) struct Global {
     /// Keep runs in this file. Default: `consort/consort.db` in the user's data directory.
     #[arg(long, global = true, value_name = "PATH", env = "CONSORT_STORE")]
     pub(crate) store: Option<PathBuf>,
+    /// Read settings from this TOML file.
+    #[arg(long, global = true, value_name = "FILE", env = "CONSORT_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
     /// Answer with one JSON document on standard output.
     #[arg(long, global = true)]
     pub(crate) json: bool,

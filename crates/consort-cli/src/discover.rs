@@ -14,6 +14,7 @@ use crate::{
     console::{Console, pretty},
     engine::Engine,
     fail::Failure,
+    settings::Settings,
     text::wrap,
 };
 
@@ -24,8 +25,8 @@ struct Listed {
     capabilities: Vec<CapabilityDescriptor>,
 }
 
-pub(crate) async fn list(console: &Console) -> Result<u8, Failure> {
-    let engine = Engine::in_memory(console, Config::default()).await?;
+pub(crate) async fn list(settings: &Settings, console: &Console) -> Result<u8, Failure> {
+    let engine = Engine::in_memory(settings, console, Config::default()).await?;
     let facade = engine.consort().facade().clone();
     let listed = Listed { orchestrators: facade.list(), capabilities: facade.capabilities() };
     engine.close().await?;
@@ -53,8 +54,12 @@ fn listing(listed: &Listed, columns: usize) -> String {
     text
 }
 
-pub(crate) async fn describe(console: &Console, name: &str) -> Result<u8, Failure> {
-    let engine = Engine::in_memory(console, Config::default()).await?;
+pub(crate) async fn describe(
+    settings: &Settings,
+    console: &Console,
+    name: &str,
+) -> Result<u8, Failure> {
+    let engine = Engine::in_memory(settings, console, Config::default()).await?;
     let described = known(name).and_then(|name| engine.consort().facade().describe(&name));
     engine.close().await?;
     let described = described?;

@@ -48,8 +48,10 @@ impl<'a> Engine<'a> {
     ) -> Result<Store<'a>, Failure> {
         let place = settings.store()?;
         make_room(place)?;
-        let mut builder =
-            Consort::builder().capabilities(settings.capabilities.clone()).store(&place.path);
+        let mut builder = Consort::builder()
+            .capabilities(settings.capabilities.clone())
+            .infrastructure(settings.resilience.clone())
+            .store(&place.path);
         if !resume {
             builder = builder.no_resume();
         }
@@ -63,10 +65,13 @@ impl<'a> Engine<'a> {
 
     /// An engine that forgets everything.
     pub(crate) async fn in_memory(
+        settings: &Settings,
         console: &'a Console,
         config: capabilities::Config,
     ) -> Result<Self, Failure> {
-        Self::start(Consort::builder().capabilities(config), console, false).await
+        let builder =
+            Consort::builder().capabilities(config).infrastructure(settings.resilience.clone());
+        Self::start(builder, console, false).await
     }
 
     async fn start(builder: Builder, console: &'a Console, kept: bool) -> Result<Self, Failure> {

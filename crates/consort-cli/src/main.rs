@@ -5,6 +5,7 @@ mod answer;
 mod args;
 mod change;
 mod completions;
+mod config;
 mod console;
 mod discover;
 mod draw;
@@ -38,18 +39,10 @@ fn main() -> ExitCode {
         // Before anything else is set up: it must need as little as it can.
         return worker();
     }
-    let settings = Settings::new(&args.global);
+    let mut settings = Settings::new(&args.global);
     let console = Console::new(&settings);
-    let done = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| fail::io("start", &error).into())
-        .and_then(|runtime| {
-            let done = runtime.block_on(run(&settings, &console, args.command));
-            // Work that has begun in the background must not hold up the end.
-            runtime.shutdown_background();
-            done
-        });
+    let done = settings.configure(args.global.config.as_deref()).map_err(Failure::from);
+    let done = done.and_then(|()| work(&settings, &console, args.command));
     console.end();
     ExitCode::from(match done {
         Ok(code) | Err(Failure::Interrupted(code)) => code,
@@ -64,6 +57,19 @@ fn main() -> ExitCode {
     })
 }
 
+fn work(settings: &Settings, console: &Console, command: Command) -> Result<u8, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| fail::io("start", &error).into())
+        .and_then(|runtime| {
+            let done = runtime.block_on(run(settings, console, command));
+            // Work that has begun in the background must not hold up the end.
+            runtime.shutdown_background();
+            done
+        })
+}
+
 fn worker() -> ExitCode {
     match consort::capabilities::pdf::work(std::io::stdin().lock(), std::io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -74,8 +80,8 @@ fn worker() -> ExitCode {
 async fn run(settings: &Settings, console: &Console, command: Command) -> Result<u8, Failure> {
     match command {
         Command::Analyze(typed) => analyze::run(settings, console, typed).await,
-        Command::List => discover::list(console).await,
-        Command::Describe { name } => discover::describe(console, &name).await,
+        Command::List => discover::list(settings, console).await,
+        Command::Describe { name } => discover::describe(settings, console, &name).await,
         Command::Run(typed) => run::run(settings, console, typed).await,
         Command::Runs(typed) => inspect::runs(settings, console, typed).await,
         Command::Show(typed) => inspect::show(settings, console, &typed.run).await,

@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     io::{self, IsTerminal},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use consort::{
@@ -12,9 +12,10 @@ use consort::{
         media::transcribe::{Key, Transcriber},
     },
     core::{Category, StepError},
+    infrastructure,
 };
 
-use crate::args::Global;
+use crate::{args::Global, config};
 
 /// The global options, understood.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) json: bool,
     /// What may touch the world, and how.
     pub(crate) capabilities: capabilities::Config,
+    /// What stands around calls.
+    pub(crate) resilience: infrastructure::Config,
     /// Take up unfinished runs.
     pub(crate) resume: bool,
     /// How much to tell on standard error.
@@ -81,11 +84,21 @@ impl Settings {
             store,
             json: typed.json,
             capabilities: capabilities(typed),
+            resilience: infrastructure::Config::default(),
             resume: !typed.no_resume,
             talk,
             columns: columns(),
             watched: io::stderr().is_terminal(),
         }
+    }
+
+    /// Takes over what the configuration file says.
+    pub(crate) fn configure(&mut self, file: Option<&Path>) -> Result<(), StepError> {
+        if let Some(file) = file.filter(|file| !file.as_os_str().is_empty()) {
+            let config::Config { resilience } = config::read(file)?;
+            self.resilience = resilience;
+        }
+        Ok(())
     }
 
     /// Where the store is.

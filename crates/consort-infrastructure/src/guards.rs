@@ -24,7 +24,7 @@ use consort_core::{
 };
 use consort_resilience::{
     Again, Charge, Verdict,
-    pipeline::{Call, Env, Error, Guard, Pipeline},
+    pipeline::{self, Call, Env, Error, Guard, Pipeline},
 };
 use futures_util::future::BoxFuture;
 pub(crate) use roster::lock;
@@ -106,6 +106,11 @@ impl Guards {
             pipeline.reconfigure(table.local(pipeline.callee()).clone());
         }
         Ok(())
+    }
+
+    /// The guards of `name`, a callee or `callee/endpoint`, as they could be written in a file.
+    pub fn config(&self, name: &str) -> pipeline::Config {
+        read(&self.0.table).of(name).config()
     }
 
     /// How often everybody's health is to be looked at.

@@ -59,7 +59,8 @@ impl Orchestrator for Resilience {
             layer: Layer::Infrastructure,
             kind: Kind::Adaptive,
             durability: Durability::Ephemeral,
-            purpose: "Calls under a strategy, health of callees, breakers held and released".into(),
+            purpose: "Calls under a strategy, health of callees, breakers and guards steered"
+                .into(),
         }
     }
 
@@ -76,6 +77,7 @@ impl Orchestrator for Resilience {
             Operate::Isolate(ask) => self.isolate(cx, ask).await,
             Operate::Release(one) => self.release(one.callee).await,
             Operate::Reset(one) => self.reset(one.callee).await,
+            Operate::Configure(ask) => self.configure(ask),
             Operate::Describe(one) => self.describe(one.callee),
         }
     }

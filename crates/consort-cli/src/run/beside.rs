@@ -31,7 +31,7 @@ pub(super) async fn run(
     order: Order,
     owned: StepError,
 ) -> Result<u8, Failure> {
-    let known = Engine::in_memory(console, Config::default()).await?;
+    let known = Engine::in_memory(settings, console, Config::default()).await?;
     let durable = is_durable(&known.consort(), &order.name);
     known.close().await?;
     if !durable {

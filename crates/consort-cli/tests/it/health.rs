@@ -135,6 +135,25 @@ async fn what_is_isolated_without_an_owner_is_isolated_for_the_next_one() {
 }
 
 #[test]
+fn guards_are_what_the_configuration_says() {
+    let world = World::new();
+    let text = "[resilience.callees.acquire]\nguards.bulkhead.limit = 2\nguards.retry = 'off'";
+    let file = world.file("consort.toml", text);
+    let args = ["describe", "acquire", "--json", "--config", &file];
+    let told = world.run(&args).with_code(0).json();
+    let guards = told["guards"].as_array().unwrap();
+    let names: Vec<&str> = guards.iter().filter_map(|guard| guard["name"].as_str()).collect();
+    assert!(names.contains(&"breaker") && !names.contains(&"retry"), "{names:?}");
+    let bulkhead = guards.iter().find(|guard| guard["name"] == "bulkhead").unwrap();
+    assert!(bulkhead["settings"].as_str().unwrap().starts_with("2 "), "{bulkhead}");
+
+    world.file("consort.toml", "[resilience]\ncallee.acquire.preset = 'search'");
+    let ended = world.run(&args).with_code(40);
+    assert!(ended.err.contains("`consort.toml`, line 2: unknown field `callee`"), "{ended:#?}");
+    world.run(&["list", "--config", "missing.toml"]).with_code(40);
+}
+
+#[test]
 fn an_isolation_is_no_unfinished_work() {
     let world = World::new();
     world.run(&["isolate", "acquire/example.org"]).with_code(0);

@@ -1,9 +1,10 @@
 //! The guards of callees as data: a preset for each kind, and what differs for one by name.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, fmt::Display, time::Duration};
 
 use consort_core::{Category, StepError};
 use consort_resilience::{breaker, bulkhead, pipeline, pipeline::Limits, rate, retry};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -30,31 +31,26 @@ impl Default for Config {
 }
 
 /// The guards of one callee as written in a file: a preset and what differs from it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Callee {
-    /// What to start from. Default `general`.
-    pub preset: Preset,
+    /// What to start from. Default: what it has without this; an endpoint, what its callee has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<Preset>,
     /// What differs, in the form of `consort_resilience::pipeline::Config`, key by key; a guard
     /// can be `"off"`.
     #[serde(skip_serializing_if = "Value::is_null")]
     pub guards: Value,
 }
 
-impl Default for Callee {
-    fn default() -> Self {
-        Preset::General.into()
-    }
-}
-
 impl From<Preset> for Callee {
     fn from(preset: Preset) -> Self {
-        Self { preset, guards: Value::Null }
+        Self { preset: Some(preset), guards: Value::Null }
     }
 }
 
 /// A kind of callee.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Preset {
     /// A callee of which nothing is known: generous times, no rate limit.
@@ -142,19 +138,35 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new(callees: BTreeMap<String, Callee>) -> Result<Self, StepError> {
-        let shipped = SHIPPED.iter().map(|(name, preset)| ((*name).to_owned(), (*preset).into()));
-        let mut named = BTreeMap::new();
-        for (name, callee) in shipped.chain(callees) {
-            let limits = prove(&name, &callee)?;
-            named.insert(name, limits);
+        let of = |preset: Preset| prove(GENERAL, preset.config());
+        let (general, local) = (of(Preset::General)?, of(Preset::LocalWork)?);
+        let mut table = Self { named: BTreeMap::new(), general, local };
+        for (name, preset) in SHIPPED {
+            table.set(name, &(*preset).into())?;
         }
-        let of = |preset: Preset| prove(GENERAL, &preset.into());
-        Ok(Self { named, general: of(Preset::General)?, local: of(Preset::LocalWork)? })
+        // In the order of their names, so that a callee comes before its endpoints.
+        for (name, callee) in &callees {
+            table.set(name, callee)?;
+        }
+        Ok(table)
     }
 
     pub(crate) fn set(&mut self, name: &str, callee: &Callee) -> Result<(), StepError> {
-        self.named.insert(name.to_owned(), prove(name, callee)?);
+        let base = callee.preset.map_or_else(|| self.of(name).config(), Preset::config);
+        let config = match &callee.guards {
+            Value::Null => base,
+            guards => base.with_overrides(guards).map_err(|error| wrong(name, &error))?,
+        };
+        self.named.insert(name.to_owned(), prove(name, config)?);
         Ok(())
+    }
+
+    /// What calls get to whom the settings call `name`.
+    pub(crate) fn of(&self, name: &str) -> &Limits {
+        match name.strip_suffix(LOCAL) {
+            Some(callee) => self.local(callee),
+            None => self.outside(name),
+        }
     }
 
     /// What calls to `name`, `callee` or `callee/endpoint`, get.
@@ -174,15 +186,13 @@ const GENERAL: &str = "*";
 /// What ends the name of local work in the settings.
 pub(crate) const LOCAL: &str = "/local";
 
-fn prove(name: &str, callee: &Callee) -> Result<Limits, StepError> {
-    let place = format!("resilience.callees.{name}");
-    let wrong = |why: String| StepError::new(Category::Configuration, format!("`{place}`: {why}"));
-    let base = callee.preset.config();
-    let config = match &callee.guards {
-        Value::Null => base,
-        guards => base.with_overrides(guards).map_err(|error| wrong(error.to_string()))?,
-    };
-    config.validate().map_err(|error| wrong(error.to_string()))
+fn prove(name: &str, config: pipeline::Config) -> Result<Limits, StepError> {
+    config.validate().map_err(|error| wrong(name, &error))
+}
+
+fn wrong(name: &str, why: &dyn Display) -> StepError {
+    let message = format!("`resilience.callees.{name}`: {why}");
+    StepError::new(Category::Configuration, message)
 }
 
 /// The settings as a whole, proven.

@@ -1,4 +1,4 @@
-//! The operations that steer: isolate, release, reset, describe.
+//! The operations that steer: isolate, release, reset, configure, describe.
 
 use consort_core::{
     Category, Context, Description, EventName, Facade, Name, Outcome, RunId, StepError, StepResult,
@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::{
     Resilience,
-    request::{Isolate, Operate, Operated},
+    request::{Configure, Isolate, Operate, Operated},
 };
-use crate::{health::Isolation, isolation};
+use crate::{guards::Callee, health::Isolation, isolation};
 
 impl Resilience {
     pub(super) async fn isolate(&self, cx: &Context, ask: Isolate) -> StepResult<Operated> {
@@ -48,6 +48,19 @@ impl Resilience {
             return Ok(Outcome::skipped(format!("nothing is remembered of `{callee}`")));
         }
         Ok(Outcome::succeeded(Operated::Reset { callee, pipelines }))
+    }
+
+    pub(super) fn configure(&self, ask: Configure) -> StepResult<Operated> {
+        let Configure { callee, preset, guards } = ask;
+        known(&self.facade()?, &callee)?;
+        self.guards.configure(&callee, &Callee { preset, guards }).map_err(|error| {
+            StepError::new(Category::InvalidRequest, "guards cannot be like that")
+                .violation("/guards", error.message())
+        })?;
+        let guards = serde_json::to_value(self.guards.config(&callee)).map_err(|error| {
+            StepError::new(Category::Internal, "guards cannot be written").because(&error)
+        })?;
+        Ok(Outcome::succeeded(Operated::Configure { callee, guards }))
     }
 
     pub(super) fn describe(&self, callee: String) -> StepResult<Operated> {

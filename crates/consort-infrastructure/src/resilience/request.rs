@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::health::Report;
+use crate::{guards::Preset, health::Report};
 
 /// One operation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,6 +24,9 @@ pub enum Operate {
     Release(One),
     /// Releases a callee, closes its breakers and forgets what was seen of it.
     Reset(One),
+    /// Gives a callee other guards, for as long as this process lives. Nothing is forgotten: an
+    /// open breaker stays open, waiting calls keep their place.
+    Configure(Configure),
     /// The guards around calls to a callee, in their order.
     Describe(One),
 }
@@ -104,6 +107,21 @@ pub struct One {
     pub callee: String,
 }
 
+/// Other guards for a callee.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Configure {
+    /// A capability, or `capability/endpoint`; what ends in `/local` is the part of its work that
+    /// stays on this machine.
+    pub callee: String,
+    /// What to start from. Default: the guards it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<Preset>,
+    /// What differs, key by key; a guard can be `"off"`.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub guards: Value,
+}
+
 /// A callee, or all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -144,6 +162,13 @@ pub enum Operated {
         callee: String,
         /// Pipelines that were reset: that of the callee and of each endpoint.
         pipelines: u64,
+    },
+    /// Calls have other guards.
+    Configure {
+        /// Calls to whom.
+        callee: String,
+        /// All its guards from now on, as they could be written in a file.
+        guards: Value,
     },
     /// The guards.
     Describe {

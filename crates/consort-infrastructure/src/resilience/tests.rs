@@ -369,6 +369,49 @@ async fn reset_closes_a_breaker_and_forgets() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn configuring_changes_the_guards_and_forgets_nothing() {
+    let part = dead("part");
+    let bench = bench(&[&part]).await;
+    let configure = |callee: &str, guards: Value| {
+        bench.ask(json!({"operation": "configure", "callee": callee, "guards": guards}))
+    };
+    for _ in 0..5 {
+        let _ = bench.call("part", json!({})).await;
+    }
+    assert_eq!(bench.state("part").0, "open");
+    let changed = configure("part", json!({"breaker": {"successes": 1}, "hedge": "off"})).await;
+    let guards = changed.unwrap().value().unwrap()["guards"].clone();
+    assert_eq!((&guards["breaker"]["successes"], &guards["hedge"]), (&json!(1), &json!("off")));
+    assert_eq!(guards["bulkhead"]["limit"], 64, "what was not named is as it was");
+    assert_eq!(bench.state("part").0, "open");
+    // Laid over what it has by now, and an endpoint starts from what its callee has.
+    let changed = configure("part/here", json!({"bulkhead": {"limit": 2}})).await;
+    let guards = changed.unwrap().value().unwrap()["guards"].clone();
+    assert_eq!(guards["breaker"]["successes"], 1);
+    assert_eq!(bench.layer.guards().config("part").bulkhead.unwrap().limit, 64);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_configured_is_refused_by_name() {
+    let bench = bench(&[&well("part")]).await;
+    let before = bench.layer.guards().config("part");
+    for (guards, named) in [
+        (json!({"braker": {}}), "`braker`"),
+        (json!({"breaker": {"colour": 1}}), "`colour`"),
+        (json!({"bulkhead": {"limit": 0}}), "`bulkhead.limit`"),
+        (json!({"rate": {"tokens": 1, "per": 5}}), "duration with its unit"),
+    ] {
+        let ask = json!({"operation": "configure", "callee": "part", "guards": guards});
+        let error = bench.ask(ask).await.unwrap_err();
+        assert_eq!(error.category(), Category::InvalidRequest);
+        assert!(error.violations()[0].message.contains(named), "{error:?}");
+    }
+    let ask = json!({"operation": "configure", "callee": "nobody"});
+    assert_eq!(bench.ask(ask).await.unwrap_err().category(), Category::NotFound);
+    assert_eq!(bench.layer.guards().config("part"), before);
+}
+
+#[tokio::test(start_paused = true)]
 async fn describe_tells_the_guards_of_a_callee() {
     let bench = bench(&[&well("part")]).await;
     let outcome = bench.ask(on("describe", "part")).await.unwrap();
