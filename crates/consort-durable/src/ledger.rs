@@ -97,7 +97,7 @@ pub(crate) struct Standing {
 
 impl Standing {
     /// Where the run stands after one more entry.
-    fn apply(&mut self, fact: &Fact) {
+    pub(crate) fn apply(&mut self, fact: &Fact) {
         (self.parked, self.due) = (false, None);
         match fact {
             Fact::Started(_) | Fact::Other => {}

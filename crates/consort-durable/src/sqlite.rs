@@ -39,6 +39,7 @@ mod pool;
 mod queue;
 mod read;
 mod reader;
+mod recent;
 mod retain;
 mod row;
 mod schema;
@@ -139,7 +140,7 @@ impl SqliteJournal {
         let lock = Lock::take(path)?;
         let connection = file::connect_to_write(path, options)?;
         let mut book = Book::new(options.clock.clone());
-        book.forget(&connection)?;
+        book.load(&connection)?;
         let path = Arc::new(path.to_owned());
         let pool = Arc::new(Pool::start(path.clone(), options.readers, file::connect_to_read)?);
         let bell = Bell::hang(&path)?;

@@ -12,6 +12,7 @@ use super::{
     encode::{Encoded, Entry, Packed},
     fault::{Fault, Result, corrupt},
     read,
+    recent::{self, LAG, Recent},
     row::{RunRow, currencies, int, record_crc, spent_crc},
 };
 use crate::{
@@ -26,9 +27,20 @@ type Key = (TenantId, Name, IdempotencyKey);
 
 /// The writer's memory. What it says is what the file says once the transaction is committed;
 /// [`forget`](Self::forget) it when the transaction failed.
+///
+/// Lines about open runs and the spend of records are written with a delay, in
+/// [`settle`](Self::settle); see [`recent`].
 #[derive(Debug)]
 pub(crate) struct Book {
+    /// The rest says what the file says.
+    loaded: bool,
     runs: HashMap<RunId, Line>,
+    /// Runs whose line in the table is behind; all of them are in `runs`.
+    behind: Vec<RunId>,
+    /// Spend by records that is not in the table yet.
+    owed: HashMap<(TenantId, u64), Spend>,
+    /// Key of the last record that is in all lines and accounts.
+    settled: i64,
     next_run: i64,
     next_record: i64,
     clock: Arc<dyn Clock>,
@@ -42,16 +54,33 @@ pub(crate) struct Book {
 struct Group {
     changed: Vec<RunId>,
     keys: HashMap<Key, RunId>,
+    /// Spend that no record tells of.
     spent: HashMap<(TenantId, u64), Spend>,
 }
 
 #[derive(Debug)]
 struct Line {
     row: RunRow,
-    /// The row is in the table, perhaps in an older state.
-    stored: bool,
+    stored: Stored,
     /// Among [`Group::changed`].
     changed: bool,
+    /// Among [`Book::behind`], unless it was written since.
+    behind: bool,
+}
+
+/// What the table says about a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stored {
+    Nothing,
+    /// It is neither parked nor ended, so that further steps need not be told at once.
+    Open,
+    Still,
+}
+
+impl Stored {
+    fn of(row: &RunRow) -> Self {
+        if row.may_lag() { Self::Open } else { Self::Still }
+    }
 }
 
 /// Where the runs of a change will stand; made by [`Book::plan`].
@@ -59,19 +88,53 @@ pub(crate) type Plan<'a> = HashMap<&'a RunId, Standing>;
 
 impl Book {
     pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        let (runs, group) = (HashMap::new(), Group::default());
-        Self { runs, next_run: 1, next_record: 1, latest: clock.utc(), clock, group }
+        Self {
+            loaded: false,
+            runs: HashMap::new(),
+            behind: Vec::new(),
+            owed: HashMap::new(),
+            settled: 0,
+            next_run: 1,
+            next_record: 1,
+            latest: clock.utc(),
+            clock,
+            group: Group::default(),
+        }
     }
 
-    /// Throws away what is remembered and starts from what the file says.
-    pub(crate) fn forget(&mut self, connection: &Connection) -> Result<()> {
+    /// Throws away what is remembered.
+    pub(crate) fn forget(&mut self) {
+        self.loaded = false;
         self.runs.clear();
+        self.behind.clear();
+        self.owed.clear();
         self.group = Group::default();
-        let next = |table: &str| {
-            let sql = format!("select coalesce(max(key), 0) + 1 from {table}");
-            connection.query_row(&sql, [], |row| row.get(0))
-        };
-        (self.next_run, self.next_record) = (next("run")?, next("record")?);
+    }
+
+    /// Starts from what the file says, unless that is known.
+    pub(crate) fn load(&mut self, connection: &Connection) -> Result<()> {
+        if self.loaded {
+            return Ok(());
+        }
+        self.forget();
+        let sql = "select coalesce(max(key), 0) + 1 from run";
+        self.next_run = connection.query_row(sql, [], |row| row.get(0))?;
+        let recent = Recent::load(connection)?;
+        (self.settled, self.next_record) = (recent.settled, recent.last + 1);
+        for key in recent.runs.keys() {
+            let mut row = RunRow::of(connection, *key)?;
+            for (at, spend) in recent.spent(*key) {
+                let hour = (row.birth.tenant.clone(), ledger::hour(at));
+                *self.owed.entry(hour).or_default() += spend;
+            }
+            let stored = Stored::of(&row);
+            if recent.catch_up(&mut row)? {
+                self.behind.push(row.id.clone());
+                let line = Line { stored, changed: false, behind: true, row };
+                self.runs.insert(line.row.id.clone(), line);
+            }
+        }
+        self.loaded = true;
         Ok(())
     }
 
@@ -132,13 +195,13 @@ impl Book {
                 let key = (birth.tenant.clone(), birth.orchestrator.clone(), key.clone());
                 self.group.keys.insert(key, entry.run.clone());
             }
-            let line = Line { row, stored: false, changed: false };
+            let line = Line { row, stored: Stored::Nothing, changed: false, behind: false };
             self.runs.insert(entry.run.clone(), line);
         }
         let Some(line) = self.runs.get_mut(&entry.run) else { return Ok(()) };
         if let Some((at, spend)) = entry.fact.spent() {
             let hour = (line.row.birth.tenant.clone(), ledger::hour(at));
-            *self.group.spent.entry(hour).or_default() += spend;
+            *self.owed.entry(hour).or_default() += spend;
         }
         let (run, key) = (line.row.key, self.next_record);
         let (seq, previous) = (int(line.row.standing.entries), line.row.tail);
@@ -163,14 +226,26 @@ impl Book {
         for run in self.group.changed.drain(..) {
             let Slot::Occupied(mut slot) = self.runs.entry(run) else { continue };
             let line = slot.get_mut();
-            if line.stored {
-                line.row.update(connection)?;
-            } else {
-                line.row.insert(connection)?;
+            line.changed = false;
+            match (line.stored, Stored::of(&line.row)) {
+                (Stored::Open, Stored::Open) => {
+                    if !std::mem::replace(&mut line.behind, true) {
+                        self.behind.push(line.row.id.clone());
+                    }
+                    continue;
+                }
+                (Stored::Nothing, now) => {
+                    line.row.insert(connection)?;
+                    line.stored = now;
+                }
+                (_, now) => {
+                    line.row.update(connection)?;
+                    line.stored = now;
+                }
             }
-            (line.stored, line.changed) = (true, false);
+            line.behind = false;
             // It will hardly be written to soon, or never.
-            if line.row.standing.parked || line.row.standing.ended.is_some() {
+            if line.stored == Stored::Still {
                 slot.remove();
             }
         }
@@ -178,9 +253,38 @@ impl Book {
             add_spend(connection, &tenant, hour, spend)?;
         }
         self.group.keys.clear();
-        if self.runs.len() > REMEMBERED {
+        let crowded = self.runs.len() > REMEMBERED;
+        if crowded || self.next_record - self.settled > LAG {
+            self.settle(connection)?;
+        }
+        if crowded {
             self.runs.clear();
         }
+        Ok(())
+    }
+
+    /// True when a line or an account in the file is known to be behind.
+    pub(crate) fn lags(&self) -> bool {
+        self.loaded && self.settled < self.next_record - 1
+    }
+
+    /// Brings all lines and accounts in the file up to date. Belongs into a transaction.
+    pub(crate) fn settle(&mut self, connection: &Connection) -> Result<()> {
+        if !self.lags() {
+            return Ok(());
+        }
+        let last = self.next_record - 1;
+        for run in self.behind.drain(..) {
+            let Some(line) = self.runs.get_mut(&run) else { continue };
+            if std::mem::take(&mut line.behind) {
+                line.row.update(connection)?;
+            }
+        }
+        for ((tenant, hour), spend) in self.owed.drain() {
+            add_spend(connection, &tenant, hour, spend)?;
+        }
+        recent::settle(connection, last)?;
+        self.settled = last;
         Ok(())
     }
 
@@ -207,8 +311,9 @@ impl Known for Lookup<'_> {
             return Ok(Some(line.row.standing.clone()));
         }
         let Some(row) = RunRow::at(self.connection, &Place::of(run))? else { return Ok(None) };
-        let standing = row.standing.clone();
-        self.book.runs.insert(run.clone(), Line { row, stored: true, changed: false });
+        // Lines that are behind are all remembered.
+        let (standing, stored) = (row.standing.clone(), Stored::of(&row));
+        self.book.runs.insert(run.clone(), Line { row, stored, changed: false, behind: false });
         Ok(Some(standing))
     }
 

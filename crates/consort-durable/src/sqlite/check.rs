@@ -11,6 +11,7 @@ use super::{
     fault::{Fault, Result},
     file::{Guest, lost},
     read,
+    recent::Recent,
     row::{COLUMNS, RunRow, int, nat},
 };
 use crate::{
@@ -66,7 +67,12 @@ pub fn check(path: impl AsRef<Path>) -> std::result::Result<Checked, JournalErro
         }
         // One snapshot: beside a living owner everything moves.
         let snapshot = connection.unchecked_transaction()?;
-        let mut walk = Walk { connection: &snapshot, path, found };
+        let recent = Recent::default();
+        let mut walk = Walk { connection: &snapshot, path, found, recent };
+        walk.part("recent records", |walk| {
+            walk.recent = Recent::load(walk.connection)?;
+            Ok(())
+        });
         walk.part("file", Walk::structure);
         walk.part("runs", Walk::runs);
         walk.part("records", Walk::orphans);
@@ -88,6 +94,7 @@ struct Walk<'a> {
     connection: &'a Connection,
     path: &'a Path,
     found: Checked,
+    recent: Recent,
 }
 
 impl Walk<'_> {
@@ -135,9 +142,10 @@ impl Walk<'_> {
         let sql = format!("select {COLUMNS} from run not indexed order by key");
         self.rows(&sql, |walk, row| {
             walk.found.runs += 1;
-            let row = RunRow::read(row)?;
+            let mut row = RunRow::read(row)?;
             let place = format!("run {}", row.id);
-            if let Err(fault) = walk.run(&row) {
+            let walked = walk.recent.catch_up(&mut row).and_then(|_| walk.run(&row));
+            if let Err(fault) = walked {
                 walk.note(place, fault);
             }
             Ok(())
@@ -173,10 +181,14 @@ impl Walk<'_> {
 
     /// Records and mentions that belong to no run, or to more of it than its line says.
     fn orphans(&mut self) -> Result<()> {
-        let sql = "select record.run, count(*), run.id, run.entries from record \
-                   left join run on run.key = record.run group by record.run \
-                   having run.entries is null or count(*) <> run.entries";
-        self.rows(sql, |walk, row| {
+        let settled = self.recent.settled;
+        let sql = format!(
+            "select record.run, count(*), run.id, run.entries from record \
+             left join run on run.key = record.run \
+             where run.key is null or record.key <= {settled} or record.seq < run.entries \
+             group by record.run having run.entries is null or count(*) <> run.entries"
+        );
+        self.rows(&sql, |walk, row| {
             let (key, count): (i64, i64) = (row.get(0)?, row.get(1)?);
             match row.get::<_, Option<String>>(2)? {
                 None => walk.found.note(
@@ -216,7 +228,9 @@ impl Walk<'_> {
             match TenantId::new(&tenant) {
                 Err(_) => walk.found.note(format!("spend of `{tenant}`"), "that is no tenant"),
                 Ok(tenant) => {
-                    if let Err(fault) = read::spent(walk.connection, &tenant, Timestamp(0)) {
+                    if let Err(fault) =
+                        read::spent_with(walk.connection, &walk.recent, &tenant, Timestamp(0))
+                    {
                         walk.note(format!("spend of {tenant}"), fault);
                     }
                 }

@@ -8,6 +8,7 @@ use rusqlite::{Connection, ToSql, params_from_iter};
 
 use super::{
     fault::Result,
+    recent::Recent,
     row::{COLUMNS, RunRow},
 };
 use crate::place::Place;
@@ -20,7 +21,7 @@ pub(crate) fn runs(connection: &Connection, filter: &RunFilter) -> Result<Vec<Ru
     let limit = if filter.limit == 0 { PAGE } else { filter.limit };
     // One snapshot, because a page that begins inside a tree takes two queries.
     let snapshot = connection.unchecked_transaction()?;
-    let mut page = Page { connection: &snapshot, filter, limit, runs: Vec::new() };
+    let mut page = Page { connection: &snapshot, filter, limit, runs: Vec::new(), recent: None };
     let before = filter.before.as_ref().map(Place::of);
     match (&before, filter.tree.as_ref().map(Place::of)) {
         (None, None) => page.read(&[])?,
@@ -45,6 +46,8 @@ struct Page<'a> {
     filter: &'a RunFilter,
     limit: usize,
     runs: Vec<RunSummary>,
+    /// Read when the first line needs it.
+    recent: Option<Recent>,
 }
 
 impl Page<'_> {
@@ -91,7 +94,14 @@ impl Page<'_> {
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut rows = statement.query(params_from_iter(values))?;
         while let Some(row) = rows.next()? {
-            let row = RunRow::read(row)?;
+            let mut row = RunRow::read(row)?;
+            if row.may_lag() {
+                let recent = match &self.recent {
+                    Some(recent) => recent,
+                    None => self.recent.insert(Recent::load(self.connection)?),
+                };
+                recent.catch_up(&mut row)?;
+            }
             self.runs.push(row.standing.summary(row.id, &row.birth));
         }
         Ok(())

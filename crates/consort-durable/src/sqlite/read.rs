@@ -9,12 +9,13 @@ use consort_core::{
     record::{History, Record},
 };
 use rusqlite::{Connection, OptionalExtension, params};
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
     encode::{MARK, PLAIN, ZSTD},
     fault::{Fault, Result, corrupt},
+    recent::{self, Recent},
     row::{COLUMNS, RunRow, int, nat, record_crc, spent_crc},
 };
 use crate::{ledger, place::Place, scan::parse_hash};
@@ -24,10 +25,11 @@ pub(crate) fn history(connection: &Connection, run: &RunId) -> Result<Option<His
     // One snapshot for the line, the records and their texts.
     let snapshot = connection.unchecked_transaction()?;
     let place = Place::of(run);
-    let Some(row) = RunRow::at(&snapshot, &place)? else {
+    let Some(mut row) = RunRow::at(&snapshot, &place)? else {
         make_sure_there_is_none(&snapshot, &place)?;
         return Ok(None);
     };
+    recent::catch_up(&snapshot, &mut row)?;
     let mut records = log(&snapshot, &row)?.into_iter();
     let Some(Record::Started(started)) = records.next() else {
         return Err(corrupt(format!("record 0 of run {run} is not its start")));
@@ -139,7 +141,7 @@ fn decode(connection: &Connection, body: &str) -> Result<Record> {
 }
 
 /// Parses what this program wrote; how deep that may be was checked then.
-pub(crate) fn parse<T: DeserializeOwned>(json: &str) -> Result<T> {
+pub(crate) fn parse<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T> {
     let mut parser = serde_json::Deserializer::from_str(json);
     parser.disable_recursion_limit();
     let parsed = T::deserialize(&mut parser).and_then(|parsed| parser.end().map(|()| parsed));
@@ -211,10 +213,30 @@ fn unpack(stored: &[u8], size: i64) -> Option<Vec<u8>> {
 
 /// What a tenant spent since the full hour of `since`.
 pub(crate) fn spent(connection: &Connection, tenant: &TenantId, since: Timestamp) -> Result<Spend> {
-    spend(connection, tenant, int(ledger::hour(since)), i64::MAX)
+    // One snapshot for the accounts and what they do not tell yet.
+    let snapshot = connection.unchecked_transaction()?;
+    let recent = Recent::load(&snapshot)?;
+    spent_with(&snapshot, &recent, tenant, since)
 }
 
-/// What a tenant spent in one hour.
+/// The same, within a snapshot.
+pub(crate) fn spent_with(
+    snapshot: &Connection,
+    recent: &Recent,
+    tenant: &TenantId,
+    since: Timestamp,
+) -> Result<Spend> {
+    let mut sum = spend(snapshot, tenant, int(ledger::hour(since)), i64::MAX)?;
+    for run in recent.runs.keys() {
+        if RunRow::of(snapshot, *run)?.birth.tenant == *tenant {
+            let later = |at: &Timestamp| ledger::hour(*at) >= ledger::hour(since);
+            recent.spent(*run).filter(|(at, _)| later(at)).for_each(|(_, spend)| sum += spend);
+        }
+    }
+    Ok(sum)
+}
+
+/// What the account of a tenant says for one hour.
 pub(crate) fn spent_in(connection: &Connection, tenant: &TenantId, hour: u64) -> Result<Spend> {
     spend(connection, tenant, int(hour), int(hour))
 }

@@ -91,6 +91,9 @@ impl Retention {
     /// Removes some trees; false when there were none left.
     fn remove_trees(&mut self, connection: &mut Connection, book: &mut Book) -> Result<bool> {
         let transaction = connection.transaction()?;
+        // What nobody has added up yet must not be removed.
+        book.load(&transaction)?;
+        book.settle(&transaction)?;
         let mut work = 0;
         {
             let mut statement = transaction.prepare_cached(

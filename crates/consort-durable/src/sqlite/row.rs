@@ -69,6 +69,13 @@ pub(crate) fn currencies(spend: Spend) -> [i64; 3] {
 }
 
 impl RunRow {
+    /// True when the row may have been left behind by the newest records; see [`recent`].
+    ///
+    /// [`recent`]: super::recent
+    pub(crate) fn may_lag(&self) -> bool {
+        self.standing.ended.is_none() && !self.standing.parked
+    }
+
     fn checksum(&self, place: &Place) -> i64 {
         let mut hasher = crc32fast::Hasher::new();
         let birth = &self.birth;
@@ -233,6 +240,15 @@ impl RunRow {
         let mut statement = connection.prepare_cached(&sql)?;
         let mut rows = statement.query(params![place.tree(), place.path()])?;
         rows.next()?.map(Self::read).transpose()
+    }
+
+    /// The run with a key.
+    pub(crate) fn of(connection: &Connection, key: i64) -> Result<Self> {
+        let sql = format!("select {COLUMNS} from run where key = ?");
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut rows = statement.query([key])?;
+        let missing = || corrupt(format!("there is no run with key {key}, but records of it"));
+        rows.next()?.map(Self::read).transpose()?.ok_or_else(missing)
     }
 }
 

@@ -15,7 +15,7 @@ const APPLICATION: i32 = 0x436e_5374;
 
 /// Step `n` makes a file of format `n + 1` out of one of format `n`. An empty file has format 0.
 /// Released steps never change; a new format is one more step.
-const MIGRATIONS: &[&str] = &[include_str!("format1.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("format1.sql"), include_str!("format2.sql")];
 
 /// Brings the file to [`FORMAT`], one transaction for each step.
 pub(crate) fn migrate(connection: &Connection, path: &Path) -> Result<()> {

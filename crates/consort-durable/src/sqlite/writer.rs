@@ -81,6 +81,7 @@ impl Writer {
     pub(crate) fn run(mut self) {
         let _ended = Ended { path: self.path.clone(), queue: self.queue.clone() };
         let mut closing = Vec::new();
+        self.settle();
         while let Some(jobs) = self.queue.take(GROUP.0, GROUP.1) {
             let mut group = Vec::new();
             for job in jobs {
@@ -102,6 +103,7 @@ impl Writer {
             }
             self.commit(group);
         }
+        self.settle();
         let Self { path, connection, pool, lock, .. } = self;
         pool.close();
         // The last connection to close copies the write-ahead log back; if it cannot, the next
@@ -110,6 +112,24 @@ impl Writer {
         drop(lock);
         for answer in closing {
             let _ = answer.send(closed.clone());
+        }
+    }
+
+    /// Leaves lines and accounts up to date behind. If that fails nothing is lost: they follow
+    /// from the records, and the next owner catches up.
+    fn settle(&mut self) {
+        if !self.book.lags() {
+            return;
+        }
+        let Self { connection, book, .. } = self;
+        let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let settled = begun.map_err(Fault::from).and_then(|transaction| {
+            book.settle(&transaction)?;
+            Ok(transaction.commit()?)
+        });
+        if settled.is_err() {
+            self.failed = true;
+            self.book.forget();
         }
     }
 
@@ -145,6 +165,7 @@ impl Writer {
             *failed = connection.query_row(sql, [], |row| row.get(0)).unwrap_or(true);
         }
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        book.load(&transaction)?;
         let mut answers = Vec::with_capacity(group.len());
         for (change, _) in group {
             match book.plan(&transaction, change) {
@@ -178,9 +199,7 @@ impl Writer {
         if !self.connection.is_autocommit() {
             let _ = self.connection.execute_batch("rollback");
         }
-        if let Err(fault) = self.book.forget(&self.connection) {
-            return fault.at(&self.path);
-        }
+        self.book.forget();
         error
     }
 

@@ -44,4 +44,5 @@ mod owner;
 #[cfg(target_os = "linux")]
 mod power;
 mod random;
+mod recent;
 mod size;

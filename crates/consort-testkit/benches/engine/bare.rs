@@ -15,8 +15,8 @@ type Ask = oneshot::Sender<()>;
 pub(crate) enum Writes {
     /// Its rows, and nothing else: the least that can be.
     Rows,
-    /// Its rows, the line of a run and the account of a tenant: the three places that a step
-    /// changes in a store.
+    /// Its rows, the line of a run and the account of a tenant: the three places of a store that
+    /// tells of a step, without the delay with which ours brings the latter two up to date.
     RowsAndSums,
 }
 
