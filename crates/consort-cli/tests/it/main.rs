@@ -6,6 +6,7 @@ mod analyze;
 mod basics;
 mod batch;
 mod health;
+mod hostile;
 mod learn;
 mod owner;
 mod runs;
