@@ -18,6 +18,7 @@ pub use learning::{Config, Learning};
 ///
 /// `conflict` when one of the names is taken.
 pub async fn install(facade: &Facade, learning: &Learning) -> Result<(), StepError> {
-    facade.register(unified_feedback::UnifiedFeedback::new(learning.clone())).await?;
+    let hub = unified_feedback::UnifiedFeedback::new(learning.clone(), facade.downgrade());
+    facade.register(hub).await?;
     facade.register(advanced_bandits::AdvancedBandits::new(learning.clone())).await
 }

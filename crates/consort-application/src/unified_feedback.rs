@@ -6,7 +6,7 @@ pub mod trajectory;
 
 use consort_core::{
     Category, Context, Descriptor, Durability, Kind, Layer, Name, Orchestrator, Outcome, Request,
-    StepError, StepResult, TaskScope, TenantId, Timestamp, Version,
+    StepError, StepResult, TaskScope, TenantId, Timestamp, Version, WeakFacade,
     learning::{Feedback, Record, Source, Subject},
 };
 use schemars::JsonSchema;
@@ -64,7 +64,7 @@ pub enum Operation {
     },
     /// Evaluate a trajectory and take the signal that it gives.
     SubmitTrajectory {
-        /// What was done, and what was expected.
+        /// What was done, or the run that has it on record, and what was expected.
         trajectory: Trajectory,
         /// Answer only when the signal is on record and was applied.
         #[serde(default)]
@@ -147,12 +147,28 @@ impl Request for Operation {
 #[derive(Clone, Debug)]
 pub struct UnifiedFeedback {
     learning: Learning,
+    runs: WeakFacade,
 }
 
 impl UnifiedFeedback {
-    /// The hub of this learning.
-    pub fn new(learning: Learning) -> Self {
-        Self { learning }
+    /// The hub of this learning; trajectories of runs are read through `runs`.
+    pub fn new(learning: Learning, runs: WeakFacade) -> Self {
+        Self { learning, runs }
+    }
+
+    /// Fills in what the caller left to the record of the run.
+    async fn recorded(
+        &self,
+        tenant: &TenantId,
+        trajectory: Trajectory,
+    ) -> Result<Trajectory, StepError> {
+        if !trajectory.steps.is_empty() {
+            return Ok(trajectory);
+        }
+        let gone = || StepError::new(Category::ShuttingDown, "the engine is gone");
+        let facade = self.runs.upgrade().ok_or_else(gone)?;
+        let history = facade.history(&trajectory.run).await?;
+        trajectory.on_record(tenant, &history)
     }
 
     async fn submit(
@@ -260,6 +276,7 @@ impl Orchestrator for UnifiedFeedback {
                 return self.submit(cx.tenant(), signal, id, wait, None).await;
             }
             Operation::SubmitTrajectory { trajectory, wait } => {
+                let trajectory = self.recorded(cx.tenant(), trajectory).await?;
                 let evaluated = trajectory.evaluate()?;
                 let signal = trajectory.signal(&evaluated);
                 let id = signal.id.clone().map_or_else(|| own_id(cx), Ok)?;

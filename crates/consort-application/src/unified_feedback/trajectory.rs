@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use consort_core::{
-    Category, RunId, StepError,
+    Category, RunId, StepError, TenantId,
     learning::{Source, Subject},
+    record::{History, Record, StepKind},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -55,7 +56,9 @@ pub struct Trajectory {
     /// A repeat carries the same id. Default: one for each run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// What was done, in order; at least one step.
+    /// What was done, in order. Without any, the steps of the run are read from its record, and
+    /// whether it succeeded is too, unless told here; the run must be durable and over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Done>,
     /// What was expected. Without it, accuracy is not judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,6 +84,38 @@ pub struct Evaluated {
 }
 
 impl Trajectory {
+    /// The same with the calls that the run has on record, in the order in which it made them.
+    ///
+    /// # Errors
+    ///
+    /// `not_found` for the run of another tenant, `conflict` for one that is not over.
+    pub(super) fn on_record(
+        mut self,
+        tenant: &TenantId,
+        history: &History,
+    ) -> Result<Self, StepError> {
+        if history.started.tenant != *tenant {
+            let text = format!("there is no run `{}`", self.run);
+            return Err(StepError::new(Category::NotFound, text));
+        }
+        let Some(ended) = &history.ended else {
+            let text = format!("run `{}` is not over", self.run);
+            return Err(StepError::new(Category::Conflict, text));
+        };
+        let calls = history.records.iter().filter_map(|record| match record {
+            Record::Step(step) if matches!(step.kind, StepKind::Call | StepKind::Child) => {
+                let failed = step.result.as_ref().err().map(StepError::category);
+                Some((step.position, Done { callee: step.callee.clone(), failed }))
+            }
+            _ => None,
+        });
+        // Steps are recorded as they end, and many may be under way at once.
+        let calls: BTreeMap<u32, Done> = calls.collect();
+        self.steps = calls.into_values().collect();
+        self.succeeded = self.succeeded.or(Some(ended.result.is_ok()));
+        Ok(self)
+    }
+
     /// Judges it.
     ///
     /// # Errors
