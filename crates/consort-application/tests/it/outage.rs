@@ -1,6 +1,6 @@
 //! The best arm is down for ten minutes: what that costs a learner that knows which failures say
-//! nothing about an arm, and one that takes every failure for a bad outcome (the same policy,
-//! without categories and without health).
+//! nothing about an arm, and one that takes every failure for a bad outcome. The same policy on
+//! the same draws, with and without categories, with and without health: what each brings.
 
 use std::collections::BTreeMap;
 
@@ -60,11 +60,26 @@ struct Played {
     back_after: Option<u64>,
 }
 
-fn play(seed: u64, outage: bool, aware: bool) -> Played {
+/// What a learner has besides its policy.
+#[derive(Clone, Copy)]
+struct Has {
+    /// It is told why a call failed.
+    categories: bool,
+    /// It leaves out who is sick.
+    health: bool,
+}
+
+const AWARE: Has = Has { categories: true, health: true };
+/// In all the same, but for the reason of a failure.
+const BLIND: Has = Has { categories: false, ..AWARE };
+const NO_HEALTH: Has = Has { health: false, ..AWARE };
+const NEITHER: Has = Has { categories: false, health: false };
+
+fn play(seed: u64, outage: bool, has: Has) -> Played {
     let mut config = Config::default();
     let rule = Rule::LinUcb { alpha: 0.3 };
     config.policies.insert("route".into(), Spec { rule, floor: 0.01, ..Spec::default() });
-    if !aware {
+    if !has.health {
         config.health.floor = usize::MAX;
     }
     let (mut state, tenant) = (State::new(config), TenantId::default());
@@ -122,7 +137,7 @@ fn play(seed: u64, outage: bool, aware: bool) -> Played {
             subject: Subject::Decision(id),
             reward,
             confidence: 1.0,
-            category: failure.filter(|_| aware),
+            category: failure.filter(|_| has.categories),
             at: Timestamp(now),
             metadata: serde_json::Value::Null,
         };
@@ -133,20 +148,26 @@ fn play(seed: u64, outage: bool, aware: bool) -> Played {
     Played { regret, back_after }
 }
 
-#[test]
-fn an_outage_costs_a_category_blind_learner_five_times_more() {
-    let (mut aware, mut blind) = (0.0, 0.0);
+/// Extra regret of an outage over several seeds, and the longest way back.
+fn cost(name: &str, has: Has) -> (f64, Option<u64>) {
+    let (mut extra, mut back) = (0.0, Some(0));
     for seed in 1..=2 {
-        let calm = play(seed, false, true).regret;
-        let knows = play(seed, true, true);
-        let ignores = play(seed, true, false);
-        let (knowing, ignoring) = (knows.regret - calm, ignores.regret - calm);
-        let (back, late) = (knows.back_after, ignores.back_after);
-        println!(
-            "seed {seed}: extra regret {knowing:.1} aware, {ignoring:.1} blind; back after {back:?} and {late:?} decisions"
-        );
-        (aware, blind) = (aware + knowing, blind + ignoring);
-        assert!(back.is_some_and(|back| back <= 1_000), "back after {back:?}");
+        let calm = play(seed, false, has).regret;
+        let down = play(seed, true, has);
+        extra += down.regret - calm;
+        back = back.zip(down.back_after).map(|(a, b): (u64, u64)| a.max(b));
     }
+    println!("{name:11} extra regret {extra:7.1}, back after {back:?} decisions");
+    (extra, back)
+}
+
+#[test]
+fn what_an_outage_costs_with_and_without_categories_and_health() {
+    let (aware, back) = cost("both", AWARE);
+    let (blind, _) = cost("health", BLIND);
+    let (unwell, _) = cost("categories", NO_HEALTH);
+    let (neither, _) = cost("neither", NEITHER);
+    println!("ratio to both: {:.2} {:.2} {:.2}", blind / aware, unwell / aware, neither / aware);
+    assert!(back.is_some_and(|back| back <= 1_000), "back after {back:?}");
     assert!(blind >= 5.0 * aware, "aware {aware:.1}, blind {blind:.1}");
 }
