@@ -15,11 +15,12 @@ use serde_json::Value;
 
 use crate::{
     Category, Context, Deadline, Durability, Name, Request, RequestId, StepError, StepResult,
+    TenantId,
     admission::{Ledger, Moment, Ticket},
     call::Options,
     engine,
     events::Event,
-    execute::{self, Step},
+    execute::{self, Bill, Step},
     guard::{Fired, RunCall},
     machine::panicked,
     orchestrator::{Exchange, decode, encode},
@@ -274,11 +275,25 @@ async fn bare_step(
         attempts: options.attempts,
         cancel: cx.0.cancel.clone(),
     };
-    let done = execute::run(step).await;
-    run.spend(done.spend);
+    let paid = Paid { run: &run, tenant: cx.tenant(), bill: Bill::default() };
+    let done = execute::run(step, &paid.bill).await;
     run.fire(&done.fired);
-    if !done.spend.is_zero() && !run.recorded {
-        host.account(cx.tenant(), done.spend);
-    }
     done.result
+}
+
+/// Enters what a bare step has cost, even when its caller drops it half-way.
+struct Paid<'a> {
+    run: &'a Run,
+    tenant: &'a TenantId,
+    bill: Bill,
+}
+
+impl Drop for Paid<'_> {
+    fn drop(&mut self) {
+        let spend = self.bill.spend();
+        self.run.spend(spend);
+        if !spend.is_zero() && !self.run.recorded {
+            self.run.host.account(self.tenant, spend);
+        }
+    }
 }

@@ -45,18 +45,31 @@ pub(crate) struct Done {
     pub(crate) overrun: Spend,
 }
 
+/// What the attempts of a step have cost so far; still right when the step is dropped half-way.
 #[derive(Debug, Default)]
+pub(crate) struct Bill(Mutex<Cost>);
+
+#[derive(Clone, Copy, Debug, Default)]
 struct Cost {
     spend: Spend,
     overrun: Spend,
 }
 
+impl Bill {
+    pub(crate) fn spend(&self) -> Spend {
+        self.cost().spend
+    }
+
+    fn cost(&self) -> Cost {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Carries out the step and reports it.
-pub(crate) async fn run(step: Step) -> Done {
+pub(crate) async fn run(step: Step, bill: &Bill) -> Done {
     let began = Instant::now();
-    let cost = Mutex::new(Cost::default());
-    let guarded = guarded(&step, &cost).await;
-    let cost = cost.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let guarded = guarded(&step, &bill.0).await;
+    let cost = bill.cost();
     let name = &step.leaf.descriptor.name;
     let key = &step.key;
     let result = guarded.result.map_err(|error| {

@@ -8,7 +8,7 @@ mod replay;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use futures_util::{
@@ -90,6 +90,8 @@ struct Driver {
     /// Ends of children that arrived before the step noticed that its child runs.
     early: HashMap<u32, (StepResult<Value>, Spend)>,
     abandoned: BTreeSet<u32>,
+    /// Abandoned children that have not ended: what they cost is still to be recorded.
+    left: BTreeMap<u32, Passive>,
     /// Answers of steps that are computed again instead of recorded; handed over first.
     recomputed: BTreeMap<u32, StepResult<Value>>,
     unwritten: Unwritten,
@@ -101,8 +103,10 @@ struct Driver {
     /// Entries in the run's log that this driver knows of.
     seen: u64,
     spent: Spend,
-    /// Cost of work whose answer nobody wanted any more: no step records it.
+    /// Cost of work that the end of the run has called off: no step records it.
     unrecorded: Spend,
+    /// Cost of steps that were dropped half-way.
+    tab: Arc<Mutex<Spend>>,
     overrun: Spend,
     began: Instant,
 }
@@ -221,6 +225,7 @@ impl Driver {
             committing: FuturesOrdered::new(),
             early: HashMap::new(),
             abandoned: BTreeSet::new(),
+            left: BTreeMap::new(),
             recomputed: BTreeMap::new(),
             unwritten: Unwritten::default(),
             events: HashMap::new(),
@@ -230,6 +235,7 @@ impl Driver {
             seen: 1,
             spent: Spend::ZERO,
             unrecorded: Spend::ZERO,
+            tab: Arc::default(),
             overrun: Spend::ZERO,
             began: Instant::now(),
         }
@@ -310,7 +316,9 @@ impl Driver {
     /// Waits until anything happens and takes note of it. Returns a result when the run is over.
     async fn something(&mut self) -> Result<Option<StepResult<Value>>, Halt> {
         let due = self.passive.values().filter_map(|p| p.due).min_by_key(|due| due.at);
-        let parkable = self.running.is_empty() && self.committing.is_empty();
+        // Abandoned work may still cost something, and so it is not left behind either.
+        let busy = !self.running.is_empty() || !self.performing.is_empty();
+        let parkable = !busy && self.committing.is_empty();
         let park_at = Instant::now() + self.host.limits.park_after;
         let foreign = self.machine.foreign_wake();
         tokio::select! {
@@ -355,7 +363,8 @@ impl Driver {
                 self.ring();
             }
             Mail::Child { position, result, spend, recorded: _ } => {
-                if let Some(passive) = self.passive.remove(&position) {
+                let passive = self.passive.remove(&position);
+                if let Some(passive) = passive.or_else(|| self.left.remove(&position)) {
                     self.record(Finished { spend, ..passive.finished(result) });
                 } else if self.running.contains_key(&position) {
                     self.early.insert(position, (result, spend));

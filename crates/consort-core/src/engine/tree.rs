@@ -2,14 +2,16 @@
 //! the ledgers of runs with a budget of their own.
 
 use std::{
+    borrow::Cow,
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use crate::{
     RunId, Spend, StepError,
     admission::{Ledger, Ticket},
-    record::{History, Record, RunStarted},
+    journal::RunFilter,
+    record::{History, Record, RunStarted, RunState, RunSummary, StepKind},
     run::Host,
 };
 
@@ -43,7 +45,8 @@ impl Trees {
     /// The tree of a root that has just been admitted.
     pub(super) fn plant(&self, root: &RunId, ticket: Ticket) -> Arc<Tree> {
         let ledgers = Mutex::new(HashMap::from([(root.clone(), ticket.ledger.clone())]));
-        let tree = Arc::new(Tree { root: root.clone(), ticket, ledgers, seen: Mutex::default() });
+        let seen = Mutex::new(HashSet::from([root.clone()]));
+        let tree = Arc::new(Tree { root: root.clone(), ticket, ledgers, seen });
         let mut trees = self.lock();
         if trees.len() > 1024 && trees.len().is_power_of_two() {
             trees.retain(|_, tree| tree.strong_count() > 0);
@@ -76,7 +79,11 @@ impl Tree {
 
     /// True when the ledgers did not know about this run's spend until now.
     pub(super) fn see(&self, run: &RunId) -> bool {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(run.clone())
+        self.seen().insert(run.clone())
+    }
+
+    fn seen(&self) -> MutexGuard<'_, HashSet<RunId>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What a new run with this budget draws on, below `parent`.
@@ -104,8 +111,17 @@ impl Tree {
 
 /// What a run has recorded as spent, its ended children included.
 pub(super) fn recorded_spend(history: &History) -> Spend {
+    spend_of_steps(history, |_| true)
+}
+
+/// The same without its children, who have records of their own.
+fn own_spend(history: &History) -> Spend {
+    spend_of_steps(history, |kind| kind != StepKind::Child)
+}
+
+fn spend_of_steps(history: &History, counts: impl Fn(StepKind) -> bool) -> Spend {
     history.records.iter().fold(Spend::ZERO, |sum, record| match record {
-        Record::Step(step) => sum.plus(step.spend),
+        Record::Step(step) if counts(step.kind) => sum.plus(step.spend),
         _ => sum,
     })
 }
@@ -119,16 +135,34 @@ pub(super) async fn regrow(
     let id = &history.started.id;
     let root = id.tree();
     let _alone = host.engine.trees.growing.lock().await;
+    let records = Records { host, history };
     let tree = match host.engine.trees.get(&root) {
-        Some(tree) => tree,
-        None if *id == root => replant(host, history).await?,
-        None => replant(host, &super::history(host, &root).await?).await?,
+        Some(tree) => {
+            if let Some(known) = tree.known(id) {
+                return Ok((tree, known));
+            }
+            tree
+        }
+        None => replant(host, &*records.of(&root).await?).await?,
     };
-    if let Some(known) = tree.known(id) {
-        return Ok((tree, known));
+    recall(&tree, &records).await?;
+    let known = tree.known(id).ok_or_else(|| super::no_such_run(id))?;
+    Ok((tree, known))
+}
+
+/// What is on record, of which the history of one run is known already.
+struct Records<'a> {
+    host: &'a Host,
+    history: &'a History,
+}
+
+impl<'a> Records<'a> {
+    async fn of(&self, run: &RunId) -> Result<Cow<'a, History>, StepError> {
+        if *run == self.history.started.id {
+            return Ok(Cow::Borrowed(self.history));
+        }
+        Ok(Cow::Owned(super::history(self.host, run).await?))
     }
-    let ledger = ledger_of(host, &tree, history).await?;
-    Ok((tree, ledger))
 }
 
 async fn replant(host: &Host, root: &History) -> Result<Arc<Tree>, StepError> {
@@ -139,32 +173,71 @@ async fn replant(host: &Host, root: &History) -> Result<Arc<Tree>, StepError> {
         host.admission.load(tenant, now, spent);
     }
     let ticket = host.admission.readmit(tenant, *budget, now);
-    // Without a budget of its own the root draws on the tenant's account, which is loaded whole.
-    if budget.is_some_and(|budget| !budget.is_unlimited()) {
-        ticket.ledger.recall(recorded_spend(root));
-    }
+    ticket.ledger.recall(own_spend(root));
     Ok(host.engine.trees.plant(id, ticket))
 }
 
-/// The ledger of a run, made again from the records of everybody above it where needed.
-async fn ledger_of(host: &Host, tree: &Tree, history: &History) -> Result<Arc<Ledger>, StepError> {
-    let mut chain = vec![history.clone()];
-    let mut ledger = tree.ticket.ledger.clone();
-    let mut above = history.started.id.parent();
-    while let Some(ancestor) = above {
-        if let Some(known) = tree.known(&ancestor) {
-            ledger = known;
-            break;
-        }
-        chain.push(super::history(host, &ancestor).await?);
-        above = ancestor.parent();
+/// Makes the ledgers of all open runs before the first of them goes on, and debits what the whole
+/// tree has spent: a budget must know of the runs below it that are not in memory, of those that
+/// have ended, and of those that no step of their parent tells of.
+async fn recall(tree: &Tree, records: &Records<'_>) -> Result<(), StepError> {
+    let filter =
+        RunFilter { tree: Some(tree.root.clone()), limit: usize::MAX, ..RunFilter::default() };
+    let runs = records.host.journal.runs(filter).await?;
+    let parents: HashSet<RunId> = runs.iter().filter_map(|run| run.id.parent()).collect();
+    // Who pays for what is directly below a run. Parents come before their children.
+    let mut payers: HashMap<RunId, Arc<Ledger>> = HashMap::new();
+    for run in runs {
+        let above = run.id.parent().and_then(|parent| payers.get(&parent).cloned());
+        let above = above.unwrap_or_else(|| tree.ledger());
+        let payer = if run.state == RunState::Ended {
+            recall_ended(tree, records, &run, parents.contains(&run.id), &above).await?;
+            above
+        } else {
+            recall_open(tree, records, &run.id, above).await?
+        };
+        payers.insert(run.id, payer);
     }
-    for past in chain.iter().rev() {
-        if let Some(budget) = past.started.budget {
-            ledger = ledger.carve_again(budget);
-        }
-        ledger.recall(recorded_spend(past));
-        tree.keep(&past.started.id, &ledger);
+    Ok(())
+}
+
+/// An ended run's own share of what it and everything below it cost is paid by `above`.
+async fn recall_ended(
+    tree: &Tree,
+    records: &Records<'_>,
+    run: &RunSummary,
+    is_parent: bool,
+    above: &Ledger,
+) -> Result<(), StepError> {
+    if tree.seen().contains(&run.id) {
+        return Ok(());
     }
+    let mut own = run.spend;
+    if is_parent {
+        own = own.less(spend_of_steps(&*records.of(&run.id).await?, |k| k == StepKind::Child));
+    }
+    if tree.see(&run.id) {
+        above.recall(own);
+    }
+    Ok(())
+}
+
+/// The ledger of an unfinished run below one that draws on `above`.
+async fn recall_open(
+    tree: &Tree,
+    records: &Records<'_>,
+    id: &RunId,
+    above: Arc<Ledger>,
+) -> Result<Arc<Ledger>, StepError> {
+    if let Some(known) = tree.known(id) {
+        return Ok(known);
+    }
+    let history = records.of(id).await?;
+    let ledger = match history.started.budget {
+        Some(budget) => above.carve_again(budget),
+        None => above,
+    };
+    ledger.recall(own_spend(&history));
+    tree.keep(id, &ledger);
     Ok(ledger)
 }

@@ -4,14 +4,15 @@
 use std::{
     future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::PoisonError,
 };
 
 use futures_util::{FutureExt, StreamExt};
 use serde_json::Value;
 
-use super::{Doing, Driver, Halt};
+use super::{Doing, Driver, Halt, perform::Performed};
 use crate::{
-    Category, RunId, Status, StepError, StepResult,
+    Category, RunId, Spend, Status, StepError, StepResult,
     cancel::Cancel,
     cleanup::Cleanup,
     engine::{cancel_later, start::tell_parent, suspended},
@@ -45,9 +46,20 @@ impl Driver {
         self.tell(&result);
     }
 
+    /// Drops what is still being carried out; returns what that has cost.
+    fn drop_steps(&mut self) -> Spend {
+        self.performing.clear();
+        std::mem::take(&mut self.tab.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Stops without the run having ended.
-    pub(super) fn halt(&self, halt: Halt) {
+    pub(super) fn halt(&mut self, halt: Halt) {
         let id = self.id().clone();
+        let dropped = self.drop_steps();
+        if !dropped.is_zero() {
+            // The steps begin anew when the run goes on.
+            self.host.account(&self.started.tenant, dropped);
+        }
         match halt {
             // Already out of the map; a successor may be in it by now.
             Halt::Parked => {
@@ -91,9 +103,17 @@ impl Driver {
         self.passive.clear();
         // Calls end at once now, and tell what they have cost by then.
         while let Some(Some(performed)) = self.performing.next().now_or_never() {
-            self.note(performed);
+            if let Performed::Done(finished, overrun) = performed {
+                self.overrun += overrun;
+                self.spent += finished.spend;
+                if finished.kind != StepKind::Child {
+                    self.unrecorded += finished.spend;
+                }
+            }
         }
-        self.performing.clear();
+        let dropped = self.drop_steps();
+        self.spent += dropped;
+        self.unrecorded += dropped;
         for position in children {
             self.cancel_child(position);
         }

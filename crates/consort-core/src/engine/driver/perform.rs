@@ -1,18 +1,22 @@
 //! Carrying out the steps that a run has issued.
 
-use std::{collections::BTreeSet, future::Future, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use serde_json::Value;
 
 use super::{Doing, Driver, Halt, evicted, late};
 use crate::{
     Category, Context, Deadline, Durability, Effect, EventName, Outcome, Spend, StepContext,
-    StepError, StepResult, TenantId, Timestamp,
+    StepError, StepResult, Timestamp,
     call::Options,
     cancel::Cancel,
     dispatch,
     engine::start::{Birth, Child, start_child},
-    execute::{self, Done, Step},
+    execute::{self, Bill, Done, Step},
     guard::Fired,
     payload,
     record::{Record, StepKind},
@@ -225,8 +229,12 @@ impl Driver {
             cancel: cancel.clone(),
         };
         self.running.insert(position, Doing::Call(cancel));
+        let tab = self.tab.clone();
         self.performing.push(Box::pin(async move {
-            let Done { result, attempts, fired, spend, overrun } = execute::run(step).await;
+            let bill = Bill::default();
+            let unclaimed = Unclaimed { tab: Some(&tab), spent: || bill.spend() };
+            let Done { result, attempts, fired, spend, overrun } = execute::run(step, &bill).await;
+            unclaimed.claim();
             let kind = StepKind::Call;
             let done = Finished { command, kind, began, result, attempts, spend, guards: fired };
             Performed::Done(done, overrun)
@@ -286,13 +294,13 @@ impl Driver {
         let cancel = Cancel::default();
         let (cx, run) = self.direct(&cancel, true);
         self.running.insert(command.position, Doing::Call(cancel));
+        let tab = self.tab.clone();
         self.performing.push(Box::pin(async move {
-            let below = run.clone();
-            let mut unclaimed = Unclaimed { tenant: cx.tenant().clone(), run: Some(run) };
+            let unclaimed = Unclaimed { tab: Some(&tab), spent: || run.spent_directly() };
             let call =
                 dispatch::resolved_json(&host, &cx, Callee::Orchestrator(entry), request, options);
             let result = dispatch::contain(call).await;
-            let mut guards = below.fired();
+            let mut guards = run.fired();
             if let (Err(error), true) = (&result, guards.is_empty()) {
                 guards = error.guards().to_vec();
             }
@@ -331,11 +339,11 @@ impl Driver {
                 self.overrun += overrun;
                 self.record(finished);
             }
-            // It cost something all the same.
-            Performed::Done(finished, _) => {
-                self.spent += finished.spend;
-                if finished.kind != StepKind::Child {
-                    self.unrecorded += finished.spend;
+            // What it cost must be known when the run is taken up again; its answer reaches nobody.
+            Performed::Done(finished, overrun) => {
+                self.overrun += overrun;
+                if !finished.spend.is_zero() {
+                    self.record(finished);
                 }
             }
             Performed::ChildRuns(passive) if wanted => match self.early.remove(&position) {
@@ -346,7 +354,10 @@ impl Driver {
                     self.passive.insert(position, passive);
                 }
             },
-            Performed::ChildRuns(_) => self.cancel_child(position),
+            Performed::ChildRuns(passive) => {
+                self.cancel_child(position);
+                self.left.insert(position, passive);
+            }
         }
     }
 
@@ -422,25 +433,23 @@ impl Driver {
     }
 }
 
-/// What an ephemeral run below this one has spent. When the step is dropped before its end, no
-/// record tells, so the tenant's account does.
-struct Unclaimed {
-    tenant: TenantId,
-    run: Option<Arc<Run>>,
+/// What a step has spent. When it is dropped before its end, no record tells, so the tab does.
+struct Unclaimed<'a, F: Fn() -> Spend> {
+    tab: Option<&'a Mutex<Spend>>,
+    spent: F,
 }
 
-impl Unclaimed {
-    fn claim(&mut self) -> Spend {
-        self.run.take().map_or(Spend::ZERO, |run| run.spent_directly())
+impl<F: Fn() -> Spend> Unclaimed<'_, F> {
+    fn claim(mut self) -> Spend {
+        self.tab = None;
+        (self.spent)()
     }
 }
 
-impl Drop for Unclaimed {
+impl<F: Fn() -> Spend> Drop for Unclaimed<'_, F> {
     fn drop(&mut self) {
-        let Some(host) = self.run.as_ref().map(|run| run.host.clone()) else { return };
-        let spend = self.claim();
-        if !spend.is_zero() {
-            host.account(&self.tenant, spend);
+        if let Some(tab) = self.tab {
+            *tab.lock().unwrap_or_else(PoisonError::into_inner) += (self.spent)();
         }
     }
 }

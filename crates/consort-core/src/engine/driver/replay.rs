@@ -135,6 +135,7 @@ impl Driver {
             && passive.kind == crate::record::StepKind::Child
         {
             self.cancel_child(position);
+            self.left.insert(position, passive);
         }
         self.abandoned.insert(position);
     }

@@ -239,16 +239,8 @@ async fn call(facade: &Facade, plan: Plan, begins: u64, caller: Caller) {
     assert!(late <= LATE, "root {} was answered {late:?} late", plan.number);
 }
 
-/// Whether the witness's books count.
-#[derive(Clone, Copy, PartialEq)]
-enum Budgets {
-    Checked,
-    /// A tree that left memory and came back may overspend: a known defect of the engine.
-    Unchecked,
-}
-
 /// Returns the finished steps.
-async fn forest(seed: u64, park_after: Duration, budgets: Budgets) -> u64 {
+async fn forest(seed: u64, park_after: Duration) -> u64 {
     let limits = Limits { events: 1 << 20, park_after, ..Limits::default() };
     let (world, witness) = (World::limited(limits), Witness::default());
     let facade = process(&world, &witness).await;
@@ -296,9 +288,7 @@ async fn forest(seed: u64, park_after: Duration, budgets: Budgets) -> u64 {
     }
     assert_eq!(cleanups.len(), started.len(), "seed {seed}");
     assert_eq!(witness.late(), Vec::<String>::new(), "seed {seed}");
-    if budgets == Budgets::Checked {
-        assert_eq!(witness.overspent(), Vec::<String>::new(), "seed {seed}");
-    }
+    assert_eq!(witness.overspent(), Vec::<String>::new(), "seed {seed}");
     let (worked, peak) = witness.worked();
     let busy = (worked, peak, witness.budgets());
     assert!(busy.0 > 200 && busy.1 > 5 && busy.2 > 50, "seed {seed} does too little: {busy:?}");
@@ -306,10 +296,10 @@ async fn forest(seed: u64, park_after: Duration, budgets: Budgets) -> u64 {
 }
 
 #[expect(clippy::print_stdout, reason = "a test that says how much it has seen")]
-async fn until_ten_thousand_steps(park_after: Duration, budgets: Budgets) {
+async fn until_ten_thousand_steps(park_after: Duration) {
     let (mut steps, mut seed) = (0, 0);
     while steps < 10_000 {
-        steps += forest(seed, park_after, budgets).await;
+        steps += forest(seed, park_after).await;
         seed += 1;
     }
     println!("{steps} steps from {seed} seeds");
@@ -317,10 +307,10 @@ async fn until_ten_thousand_steps(park_after: Duration, budgets: Budgets) {
 
 #[tokio::test(start_paused = true)]
 async fn whatever_happens_budgets_cleanups_deadlines_and_scopes_hold() {
-    until_ten_thousand_steps(secs(3_600), Budgets::Checked).await;
+    until_ten_thousand_steps(secs(3_600)).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn cleanups_deadlines_and_scopes_hold_for_runs_that_leave_memory_while_they_wait() {
-    until_ten_thousand_steps(secs(1), Budgets::Unchecked).await;
+async fn the_same_holds_for_runs_that_leave_memory_while_they_wait() {
+    until_ten_thousand_steps(secs(1)).await;
 }
