@@ -10,9 +10,9 @@ use consort_core::{
 };
 
 use crate::{
-    fetch::{Fetcher, decompress},
+    fetch::{Encoding, Fetched, Fetcher, decompress},
     file,
-    media::Media,
+    media::{HEAD, Media, Words, is_recording},
 };
 
 /// What the bytes of a source count as until somebody has looked at them.
@@ -32,6 +32,9 @@ impl Acquirer {
     }
 
     async fn file(&self, cx: &StepContext, path: &str) -> Result<Acquired, StepError> {
+        if is_recording(&file::head(path, HEAD).await?) {
+            return self.words(cx, self.media.of_file(Path::new(path)).await?, None).await;
+        }
         let bytes = file::read(path, self.max_bytes).await?;
         let name = Path::new(path).file_name().map(|name| name.to_string_lossy().into_owned());
         Ok(acquired(cx.put(bytes, UNKNOWN).await?, name))
@@ -41,13 +44,33 @@ impl Acquirer {
         let page = self.fetcher.gate().address(url)?;
         if self.media.covers(&page) {
             let words = self.media.words(&page).await?;
-            return Ok(Acquired {
-                url: Some(page.as_str().to_owned()),
-                losses: words.losses,
-                ..acquired(cx.put(words.bytes, UNKNOWN).await?, Some(words.name))
-            });
+            return self.words(cx, words, Some(page.as_str().to_owned())).await;
         }
         let fetched = self.fetcher.fetch(url, self.max_bytes).await?;
+        if is_sound(&fetched) {
+            let words = self.media.of_bytes(&fetched.bytes, &fetched.url).await?;
+            return self.words(cx, words, Some(fetched.url)).await;
+        }
+        self.unpacked(cx, fetched).await
+    }
+
+    /// What an endpoint answers.
+    async fn answer(&self, cx: &StepContext, url: &str) -> Result<Acquired, StepError> {
+        let fetched = self.fetcher.ask(url, self.max_bytes).await?;
+        self.unpacked(cx, fetched).await
+    }
+
+    async fn words(
+        &self,
+        cx: &StepContext,
+        words: Words,
+        url: Option<String>,
+    ) -> Result<Acquired, StepError> {
+        let body = cx.put(words.bytes, UNKNOWN).await?;
+        Ok(Acquired { url, losses: words.losses, ..acquired(body, Some(words.name)) })
+    }
+
+    async fn unpacked(&self, cx: &StepContext, fetched: Fetched) -> Result<Acquired, StepError> {
         let (encoding, limit) = (fetched.encoding, self.max_bytes);
         let bytes = cx.blocking(move || decompress(fetched.bytes, encoding, limit)).await??;
         Ok(Acquired {
@@ -56,6 +79,16 @@ impl Acquirer {
             ..acquired(cx.put(bytes, UNKNOWN).await?, None)
         })
     }
+}
+
+/// Sound and video, by what the sender says and what the content shows.
+fn is_sound(fetched: &Fetched) -> bool {
+    let told = fetched.media_type.as_deref().unwrap_or_default().to_ascii_lowercase();
+    let plain = matches!(fetched.encoding, Encoding::Plain);
+    plain
+        && (told.starts_with("audio/")
+            || told.starts_with("video/")
+            || is_recording(&fetched.bytes))
 }
 
 fn acquired(body: Blob, name: Option<String>) -> Acquired {
@@ -78,7 +111,7 @@ impl Capability for Acquirer {
     fn reach(&self, request: &Acquire) -> Reach {
         match &request.source {
             Source::File(_) | Source::Stored { .. } => Reach::Here,
-            Source::Url(url) => Reach::Endpoint(host(url)),
+            Source::Url(url) | Source::Endpoint(url) => Reach::Endpoint(host(url)),
         }
     }
 
@@ -86,6 +119,7 @@ impl Capability for Acquirer {
         let acquired = match request.source {
             Source::File(path) => self.file(cx, &path).await?,
             Source::Url(url) => self.page(cx, &url).await?,
+            Source::Endpoint(url) => self.answer(cx, &url).await?,
             Source::Stored { blob, name } => acquired(blob, Some(name)),
         };
         Ok(Outcome::succeeded(acquired))

@@ -78,19 +78,39 @@ impl Fetcher {
         &self.gate
     }
 
-    /// Fetches `url`, at most `max_bytes` as they are on the way.
+    /// Fetches the page at `url`, at most `max_bytes` as they are on the way.
     pub(crate) async fn fetch(&self, url: &str, max_bytes: u64) -> Result<Fetched, StepError> {
+        self.within_limits(url, max_bytes, self.config.robots).await
+    }
+
+    /// The same from an endpoint that somebody named to be asked. Robots rules, which say what
+    /// crawlers may visit, do not concern it.
+    pub(crate) async fn ask(&self, url: &str, max_bytes: u64) -> Result<Fetched, StepError> {
+        self.within_limits(url, max_bytes, false).await
+    }
+
+    async fn within_limits(
+        &self,
+        url: &str,
+        max_bytes: u64,
+        robots: bool,
+    ) -> Result<Fetched, StepError> {
         let to = self.gate.address(url)?;
-        timeout(self.config.total, self.follow(to, max_bytes)).await.unwrap_or_else(|_| {
+        timeout(self.config.total, self.follow(to, max_bytes, robots)).await.unwrap_or_else(|_| {
             let message = format!("`{url}` did not come within {:?}", self.config.total);
             Err(StepError::new(Category::Timeout, message))
         })
     }
 
-    async fn follow(&self, mut to: WebAddress, max_bytes: u64) -> Result<Fetched, StepError> {
+    async fn follow(
+        &self,
+        mut to: WebAddress,
+        max_bytes: u64,
+        robots: bool,
+    ) -> Result<Fetched, StepError> {
         let mut been = Vec::new();
         loop {
-            if self.config.robots {
+            if robots {
                 self.permitted(&to).await?;
             }
             let response = self.gate.send(&to, asking(), self.config.idle).await?;

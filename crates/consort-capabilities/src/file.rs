@@ -7,19 +7,47 @@ use tokio::io::AsyncReadExt;
 
 use crate::fetch::size;
 
+/// The first `count` bytes of a regular file, or all there are.
+pub(crate) async fn head(path: &str, count: usize) -> Result<Vec<u8>, StepError> {
+    let (file, _) = open(path).await?;
+    let mut bytes = Vec::with_capacity(count);
+    let read = file.take(count as u64).read_to_end(&mut bytes).await;
+    read.map_err(|error| cannot(path, &error))?;
+    Ok(bytes)
+}
+
 /// Reads a regular file of at most `limit` bytes. What could keep a reader waiting, such as a pipe
 /// or a terminal, is refused.
 pub(crate) async fn read(path: &str, limit: u64) -> Result<Vec<u8>, StepError> {
-    let cannot = |error: io::Error| {
-        let category = match error.kind() {
-            io::ErrorKind::NotFound => Category::NotFound,
-            io::ErrorKind::PermissionDenied => Category::PermissionDenied,
-            _ => Category::ProcessingFailed,
-        };
-        StepError::new(category, format!("cannot read `{path}`")).because(&error)
+    let (file, length) = open(path).await?;
+    let mut bytes = Vec::with_capacity(length.min(limit) as usize);
+    if length <= limit {
+        // A file that grows while it is read is read up to the limit.
+        let read = file.take(limit.saturating_add(1)).read_to_end(&mut bytes).await;
+        read.map_err(|error| cannot(path, &error))?;
+    }
+    if length > limit || bytes.len() as u64 > limit {
+        let message = format!("`{path}` is larger than {}", size(limit));
+        return Err(
+            StepError::new(Category::PayloadTooLarge, message).hint("split it into smaller files")
+        );
+    }
+    Ok(bytes)
+}
+
+fn cannot(path: &str, error: &io::Error) -> StepError {
+    let category = match error.kind() {
+        io::ErrorKind::NotFound => Category::NotFound,
+        io::ErrorKind::PermissionDenied => Category::PermissionDenied,
+        _ => Category::ProcessingFailed,
     };
-    let file = open(Path::new(path)).await.map_err(cannot)?;
-    let facts = file.metadata().await.map_err(cannot)?;
+    StepError::new(category, format!("cannot read `{path}`")).because(error)
+}
+
+/// A regular file and its length.
+async fn open(path: &str) -> Result<(tokio::fs::File, u64), StepError> {
+    let file = open_at_once(Path::new(path)).await.map_err(|error| cannot(path, &error))?;
+    let facts = file.metadata().await.map_err(|error| cannot(path, &error))?;
     if facts.is_dir() {
         let message = format!("`{path}` is a directory");
         return Err(StepError::new(Category::InvalidRequest, message).hint("name a file"));
@@ -29,29 +57,18 @@ pub(crate) async fn read(path: &str, limit: u64) -> Result<Vec<u8>, StepError> {
         return Err(StepError::new(Category::InvalidRequest, message)
             .hint("give it on standard input, or copy it to a file first"));
     }
-    let mut bytes = Vec::with_capacity(facts.len().min(limit) as usize);
-    if facts.len() <= limit {
-        // A file that grows while it is read is read up to the limit.
-        file.take(limit.saturating_add(1)).read_to_end(&mut bytes).await.map_err(cannot)?;
-    }
-    if facts.len() > limit || bytes.len() as u64 > limit {
-        let message = format!("`{path}` is larger than {}", size(limit));
-        return Err(
-            StepError::new(Category::PayloadTooLarge, message).hint("split it into smaller files")
-        );
-    }
-    Ok(bytes)
+    Ok((file, facts.len()))
 }
 
 #[cfg(unix)]
-async fn open(path: &Path) -> io::Result<tokio::fs::File> {
+async fn open_at_once(path: &Path) -> io::Result<tokio::fs::File> {
     // Opening a pipe would wait for a writer.
     let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
     tokio::fs::OpenOptions::new().read(true).custom_flags(flags).open(path).await
 }
 
 #[cfg(not(unix))]
-async fn open(path: &Path) -> io::Result<tokio::fs::File> {
+async fn open_at_once(path: &Path) -> io::Result<tokio::fs::File> {
     tokio::fs::File::open(path).await
 }
 

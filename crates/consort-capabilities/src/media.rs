@@ -3,6 +3,7 @@
 //! `yt-dlp` fetches by itself, so it is given nothing but our proxy to fetch through, a folder of
 //! its own, and no settings of the user's.
 
+mod recording;
 pub mod transcribe;
 
 use std::{
@@ -13,6 +14,9 @@ use std::{
 
 use consort_core::{Category, StepError};
 use serde::Deserialize;
+
+pub(crate) use recording::HEAD;
+pub use recording::is_recording;
 
 use crate::{
     child,
@@ -126,12 +130,8 @@ impl Media {
             };
             return Ok(Words { bytes, name: format!("{title}.{ending}"), losses });
         }
-        let Some(transcriber) = &self.config.transcriber else {
-            let message =
-                format!("`{}` has no captions, and no transcriber is configured", page.as_str());
-            return Err(StepError::new(Category::NotConfigured, message)
-                .hint("name a command or an endpoint in `media.transcriber`, or `--transcriber`"));
-        };
+        let no_captions = || format!("`{}` has no captions", page.as_str());
+        let transcriber = self.transcriber(no_captions)?;
         let wall = self.config.wall * 10;
         self.run(page, folder.path(), self.recording(), wall).await?;
         let recording = first_with(folder.path(), |name| name.starts_with("recording."))?
@@ -139,10 +139,7 @@ impl Media {
                 let message = format!("`{}` gave neither captions nor a recording", page.as_str());
                 StepError::new(Category::NotFound, message)
             })?;
-        let bytes =
-            transcriber.transcribe(&self.gate, &recording, &self.config, self.max_bytes).await?;
-        let losses = vec!["the text is a machine's transcript, so words may be wrong".to_owned()];
-        Ok(Words { bytes, name: format!("{title}.json"), losses })
+        self.transcript(transcriber, &recording, title).await
     }
 
     fn captions(&self) -> Vec<String> {
@@ -286,5 +283,5 @@ fn first_with(folder: &Path, fits: impl Fn(&str) -> bool) -> Result<Option<PathB
     Ok(files(folder)?.into_iter().find(named))
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@ use consort::{
     Consort,
     content::report::{self, Report, Style},
     core::{Blob, Category, RunId, Status, StepError, events::Event},
-    domain::fallback_autonomous::{Item, evidence::EvidenceSource},
+    domain::fallback_autonomous::{Analyzed, Item, evidence::EvidenceSource},
 };
 use futures_util::StreamExt;
 use input::Input;
@@ -36,6 +36,9 @@ use crate::{
     settings::Settings,
     text::moment,
 };
+
+/// Pages of a feed at an address that are reported on unless somebody says otherwise.
+const ITEMS: usize = 20;
 
 pub(crate) async fn run(
     settings: &Settings,
@@ -145,7 +148,7 @@ struct Tally {
     uncertain: usize,
     failed: usize,
     /// What the feeds among the inputs announce, by input.
-    items: Vec<(String, Vec<Item>)>,
+    items: Vec<(usize, Vec<Item>)>,
     lines: BTreeMap<usize, Line>,
 }
 
@@ -197,21 +200,23 @@ impl Batch<'_> {
     }
 
     /// The pages of feeds that are reported on; says what is left out.
-    fn and_items(&self, feeds: Vec<(String, Vec<Item>)>) -> Option<Vec<Input>> {
+    fn and_items(&self, feeds: Vec<(usize, Vec<Item>)>) -> Option<Vec<Input>> {
         let mut more = Vec::new();
-        for (feed, items) in feeds {
+        for (index, items) in feeds {
+            let feed = &self.job.inputs[index];
+            // Who names a file need not want the network.
+            let wanted = self.job.items.unwrap_or(if feed.is_url() { ITEMS } else { 0 });
             let total = items.len();
-            let taken = match self.job.out {
-                Out::File(_) => 0,
-                Out::Print | Out::Directory(_) => self.job.items.min(total),
-            };
-            if matches!(self.job.out, Out::File(_)) && self.job.items > 0 {
-                let text = format!("note: {feed} announces {}", count(total, "page"));
-                self.console
-                    .note(&format!("{text}; to report on them name a directory with --out"));
+            let in_file = matches!(self.job.out, Out::File(_));
+            let taken = if in_file { 0 } else { wanted.min(total) };
+            let announces = format!("note: {} announces {}", feed.name(), count(total, "page"));
+            if in_file && wanted > 0 {
+                let text = "to report on them name a directory with --out";
+                self.console.note(&format!("{announces}; {text}"));
+            } else if taken == 0 && self.job.items.is_none() {
+                self.console.note(&format!("{announces}; --items N reports on them too"));
             } else if taken < total && taken > 0 {
-                let text =
-                    format!("note: {feed} announces {total} pages, the first {taken} follow");
+                let text = format!("{announces}, the first {taken} follow");
                 self.console.note(&format!("{text}; --items changes that"));
             }
             let urls = items.into_iter().take(taken).map(|item| item.url);
@@ -234,9 +239,10 @@ impl Batch<'_> {
             error: None,
         };
         match ending {
-            Ending::Reported { report, losses, items } => {
+            Ending::Reported { analyzed, losses } => {
+                let Analyzed { report, items, .. } = *analyzed;
                 if !items.is_empty() {
-                    tally.items.push((name.to_owned(), items));
+                    tally.items.push((index, items));
                 }
                 for loss in &losses {
                     let text = format!("degraded: {}{}: {}", self.about(name), loss.what, loss.why);

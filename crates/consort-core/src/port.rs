@@ -12,8 +12,10 @@ use crate::{Blob, Request};
 pub enum Source {
     /// A file on this machine, by absolute path.
     File(String),
-    /// An `http` or `https` address.
+    /// The `http` or `https` address of a page.
     Url(String),
+    /// The same of a service that was named to be asked, which robots rules do not concern.
+    Endpoint(String),
     /// Content that is in the store already, such as standard input.
     Stored {
         /// The content.
@@ -28,7 +30,7 @@ impl Source {
     pub fn locator(&self) -> &str {
         match self {
             Self::File(path) => path,
-            Self::Url(url) => url,
+            Self::Url(url) | Self::Endpoint(url) => url,
             Self::Stored { name, .. } => name,
         }
     }

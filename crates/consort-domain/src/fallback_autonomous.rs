@@ -5,6 +5,7 @@ pub mod choices;
 pub mod evidence;
 pub mod plan;
 pub mod recall;
+pub mod reuse;
 pub mod stages;
 
 use consort_content::{
@@ -19,6 +20,7 @@ use consort_core::{
 use evidence::{EvidenceSource, GatherEvidence, Gathered};
 use futures_util::future::{try_join, try_join_all};
 use recall::{Recall, Recalled};
+use reuse::{FindReport, Known, Reused};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stages::{AnalyseParts, CheckGate, Compose, Extract, Extracted, Survey, Text};
@@ -36,6 +38,10 @@ pub struct Analyze {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub evidence: Vec<EvidenceSource>,
+    /// Analyse a source even when a report on the same content was made in the same way. Default
+    /// no: that report is the answer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 /// A finished report.
@@ -56,6 +62,9 @@ pub struct Analyzed {
     /// the feed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<Item>,
+    /// The earlier run whose report this is, if none had to be made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reused: Option<Reused>,
 }
 
 /// A page that a feed announces.
@@ -98,8 +107,10 @@ impl Orchestrator for FallbackAutonomous {
         let began = cx.now()?;
         cx.progress(1, STAGES, format!("acquire {}", request.source.locator()));
         let acquired = cx.call(Acquire { source: request.source.clone() }).value().await?;
-        for why in &acquired.losses {
-            cx.lose(Loss::new("part of the source", why));
+        lose_all(cx, "part of the source", &acquired.losses);
+        let work = is_outside(&request.source).then(|| reuse::work(&request, &acquired));
+        if let Some(known) = find(cx, &request, work.as_ref()).await? {
+            return Ok(known.into_outcome());
         }
 
         cx.progress(2, STAGES, "extract the text");
@@ -144,6 +155,7 @@ impl Orchestrator for FallbackAutonomous {
                 recalled,
                 gathered,
                 depth: request.depth,
+                work,
                 content_hash: format!("blake3:{content_hash}"),
                 run,
                 started: began.to_string(),
@@ -154,9 +166,7 @@ impl Orchestrator for FallbackAutonomous {
         if let Some((decision, _)) = &style {
             choices::reward(cx, decision, composed.fidelity)?;
         }
-        for lost in &composed.lost {
-            cx.lose(Loss::new("report", lost));
-        }
+        lose_all(cx, "report", &composed.lost);
         // What a feed announces may be worth more than the feed's own words.
         let stopped = match stopped {
             Some(reason) if !items.is_empty() => {
@@ -174,8 +184,34 @@ impl Orchestrator for FallbackAutonomous {
                 words: composed.words,
                 claims: composed.claims,
                 items,
+                reused: None,
             })),
         }
+    }
+}
+
+fn lose_all(cx: &Context, what: &str, reasons: &[String]) {
+    for why in reasons {
+        cx.lose(Loss::new(what, why));
+    }
+}
+
+/// What is in the store is known to whoever asks; anything else only after it was acquired.
+fn is_outside(source: &Source) -> bool {
+    !matches!(source, Source::Stored { .. })
+}
+
+/// The report of the same work, unless a new one is asked for.
+async fn find(
+    cx: &Context,
+    request: &Analyze,
+    work: Option<&String>,
+) -> Result<Option<Known>, StepError> {
+    match work {
+        Some(work) if !request.again => {
+            Ok(cx.call(FindReport { work: work.clone() }).value().await?.report)
+        }
+        _ => Ok(None),
     }
 }
 

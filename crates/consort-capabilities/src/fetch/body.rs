@@ -11,6 +11,9 @@ use hyper::{
 use super::text;
 use crate::egress::http::Response;
 
+/// What to do about a page that is too large.
+const SAVE: &str = "save what matters of it to a file and give that";
+
 /// How a body is packed for the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {
@@ -73,6 +76,7 @@ pub(super) async fn beginning(mut response: Response, limit: usize) -> Result<Ve
 
 fn too_large(url: &str, limit: u64) -> StepError {
     StepError::new(Category::PayloadTooLarge, format!("`{url}` is larger than {}", size(limit)))
+        .hint(SAVE)
 }
 
 /// Bytes for a reader.
@@ -97,7 +101,7 @@ pub(crate) fn decompress(
     match unpack(&bytes, encoding, limit, &mut out) {
         _ if out.len() as u64 > limit => {
             let message = format!("the page unfolds to more than {}", size(limit));
-            Err(StepError::new(Category::PayloadTooLarge, message))
+            Err(StepError::new(Category::PayloadTooLarge, message).hint(SAVE))
         }
         Err(error) => {
             let message = "the page is damaged: it cannot be unpacked";

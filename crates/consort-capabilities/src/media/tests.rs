@@ -1,5 +1,7 @@
 //! Claims about media pages, with a stand-in for `yt-dlp`.
 
+#![cfg(unix)]
+
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use super::{transcribe::Transcriber, *};

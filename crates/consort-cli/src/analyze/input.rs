@@ -7,9 +7,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use consort::core::{Category, StepError};
+use consort::{
+    capabilities::media,
+    core::{Category, Hash, StepError},
+};
 
 use crate::fail;
+
+/// Bytes by which a recording is told from other content.
+const HEAD: u64 = 12;
+/// Bytes of a recording that are hashed at once.
+const PIECE: u64 = 1 << 20;
 
 /// One input.
 #[derive(Clone, Debug)]
@@ -29,6 +37,11 @@ enum From {
 #[derive(Debug)]
 pub(super) enum Content {
     Bytes(Vec<u8>),
+    /// Sound or video, which the engine has transcribed; too much to keep.
+    Recording {
+        path: PathBuf,
+        hash: Hash,
+    },
     Url(String),
 }
 
@@ -45,6 +58,11 @@ impl Input {
     /// As the user wrote it.
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// True for an address.
+    pub(super) fn is_url(&self) -> bool {
+        matches!(self.from, From::Url)
     }
 
     /// The ending of its name, by which formats are told apart.
@@ -80,15 +98,30 @@ impl Input {
             }
             From::File(path) => {
                 let failed = |error: io::Error| fail::file("read", path, &error);
-                let file = File::open(path).map_err(failed)?;
-                if file.metadata().is_ok_and(|facts| facts.is_dir()) {
+                let mut file = File::open(path).map_err(failed)?;
+                let facts = file.metadata().map_err(failed)?;
+                if facts.is_dir() {
                     let message = format!("`{}` is a directory", self.name);
                     return Err(StepError::new(Category::InvalidRequest, message)
                         .hint("name the files in it"));
                 }
-                self.judge(bounded(file, limit), limit, failed)
+                let head = bounded(&mut file, HEAD - 1).map_err(failed)?;
+                if media::is_recording(&head) && facts.is_file() {
+                    let hash = hash(&head, file).map_err(failed)?;
+                    let path = std::path::absolute(path).map_err(failed)?;
+                    return Ok(Content::Recording { path, hash });
+                }
+                if facts.is_file() && facts.len() > limit {
+                    return Err(self.too_large(limit));
+                }
+                self.judge(bounded(head.chain(file), limit), limit, failed)
             }
         }
+    }
+
+    fn too_large(&self, limit: u64) -> StepError {
+        let message = format!("`{}` is larger than {} MiB", self.name, limit >> 20);
+        StepError::new(Category::PayloadTooLarge, message).hint("split it into smaller files")
     }
 
     fn judge(
@@ -99,9 +132,7 @@ impl Input {
     ) -> Result<Content, StepError> {
         let bytes = read.map_err(failed)?;
         if bytes.len() as u64 > limit {
-            let message = format!("`{}` is larger than {} MiB", self.name, limit >> 20);
-            return Err(StepError::new(Category::PayloadTooLarge, message)
-                .hint("split it into smaller files"));
+            return Err(self.too_large(limit));
         }
         Ok(Content::Bytes(bytes))
     }
@@ -112,6 +143,17 @@ fn is_url(name: &str) -> bool {
     name.split_once("://").is_some_and(|(scheme, _)| {
         !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+')
     })
+}
+
+/// A hash of a file of any size: of the hashes of its pieces.
+fn hash(head: &[u8], rest: File) -> io::Result<Hash> {
+    let mut reader = head.chain(rest);
+    let (mut hashes, mut piece) = (Vec::new(), Vec::new());
+    while Read::take(&mut reader, PIECE).read_to_end(&mut piece)? > 0 {
+        hashes.extend(Hash::of(&piece).as_bytes());
+        piece.clear();
+    }
+    Ok(Hash::of(&hashes))
 }
 
 /// One byte more than the limit shows that there is more.

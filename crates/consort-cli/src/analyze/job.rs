@@ -22,8 +22,8 @@ pub(super) struct Job {
     pub(super) timeout: Option<Duration>,
     pub(super) at_once: usize,
     pub(super) again: bool,
-    /// How many pages of a feed are reported on.
-    pub(super) items: usize,
+    /// How many pages of a feed are reported on, where that was said.
+    pub(super) items: Option<usize>,
 }
 
 /// Form of a report.

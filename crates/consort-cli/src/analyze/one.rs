@@ -3,13 +3,13 @@
 use consort::{
     capabilities,
     core::{
-        Blob, Category, Context, Hash, IdempotencyKey, Loss, Name, Outcome, Request, RunHandle,
-        RunId, StepError, StepResult, TenantId, Timestamp,
+        Category, Context, Hash, IdempotencyKey, Loss, Name, Outcome, Request, RunHandle, RunId,
+        StepError, StepResult, TenantId, Timestamp,
         journal::RunFilter,
         port::Source,
         record::{History, RunState},
     },
-    domain::fallback_autonomous::{Analyze, Analyzed, Item},
+    domain::fallback_autonomous::{Analyze, Analyzed},
 };
 use serde_json::Value;
 
@@ -31,10 +31,20 @@ pub(super) struct Done {
 
 #[derive(Debug)]
 pub(super) enum Ending {
-    Reported { report: Blob, losses: Vec<Loss>, items: Vec<Item> },
+    Reported { analyzed: Box<Analyzed>, losses: Vec<Loss> },
     Skipped { reason: String },
     Uncertain { doubt: String },
     Failed(StepError),
+}
+
+impl Ending {
+    /// When the report was made, if the run found it to be there already.
+    fn reused(&self) -> Option<Timestamp> {
+        match self {
+            Self::Reported { analyzed, .. } => Some(analyzed.reused.as_ref()?.ended),
+            _ => None,
+        }
+    }
 }
 
 /// A run that has the answer, now or later.
@@ -48,7 +58,9 @@ pub(super) async fn one(batch: &Batch<'_>, input: &Input) -> Done {
     match find_or_run(batch, input).await {
         Err(error) => Done { run: None, reused: None, ending: Ending::Failed(error) },
         Ok(Found { run, reused, result }) => {
-            Done { run, reused, ending: ending(result).unwrap_or_else(Ending::Failed) }
+            let ending = ending(result).unwrap_or_else(Ending::Failed);
+            let reused = reused.or_else(|| ending.reused());
+            Done { run, reused, ending }
         }
     }
 }
@@ -59,7 +71,7 @@ fn ending(result: StepResult<Value>) -> Result<Ending, StepError> {
             StepError::new(Category::StoreCorrupt, "the recorded answer makes no sense")
                 .because(&error)
         })?;
-        Ok(Ending::Reported { report: analyzed.report, losses, items: analyzed.items })
+        Ok(Ending::Reported { analyzed: Box::new(analyzed), losses })
     };
     Ok(match result? {
         Outcome::Succeeded { value } => reported(value, Vec::new())?,
@@ -80,20 +92,34 @@ async fn find_or_run(batch: &Batch<'_>, input: &Input) -> Result<Found, StepErro
         }
         Content::Bytes(bytes) => {
             let hash = Hash::of(&bytes);
-            let work = Work::new(hash, &input.ending(), batch.options, batch.versions);
-            let (key, earlier) = earlier(batch, &work).await?;
-            if let Some((run, past)) = earlier {
-                return match past.ended {
-                    Some(ended) => {
-                        Ok(Found { run: Some(run), reused: Some(ended.at), result: ended.result })
-                    }
-                    None => wait_for(batch, input, run).await,
-                };
-            }
-            let context = batch.consort.facade().context(TenantId::default());
-            let blob = context.put(bytes, "application/octet-stream")?;
-            let source = Source::Stored { blob, name: input.name().to_owned() };
-            start(batch, input, Some(key), request(batch, source)?).await
+            let source = || {
+                let context = batch.consort.facade().context(TenantId::default());
+                let blob = context.put(bytes, "application/octet-stream")?;
+                Ok(Source::Stored { blob, name: input.name().to_owned() })
+            };
+            known_by_content(batch, input, hash, source).await
+        }
+        Content::Recording { path, hash } => {
+            let source = || Ok(Source::File(path.to_string_lossy().into_owned()));
+            known_by_content(batch, input, hash, source).await
+        }
+    }
+}
+
+/// The latest run on this content that counts, else a new one.
+async fn known_by_content(
+    batch: &Batch<'_>,
+    input: &Input,
+    hash: Hash,
+    source: impl FnOnce() -> Result<Source, StepError>,
+) -> Result<Found, StepError> {
+    let work = Work::new(hash, &input.ending(), batch.options, batch.versions);
+    let (key, earlier) = earlier(batch, &work).await?;
+    match earlier {
+        None => start(batch, input, Some(key), request(batch, source()?)?).await,
+        Some((run, History { ended: None, .. })) => wait_for(batch, input, run).await,
+        Some((run, History { ended: Some(ended), .. })) => {
+            Ok(Found { run: Some(run), reused: Some(ended.at), result: ended.result })
         }
     }
 }
@@ -112,7 +138,8 @@ fn orchestrator() -> Result<Name, StepError> {
 
 fn request(batch: &Batch<'_>, source: Source) -> Result<Value, StepError> {
     let (depth, evidence) = (batch.options.depth, batch.evidence.to_vec());
-    serde_json::to_value(Analyze { source, depth, evidence }).map_err(|error| {
+    let again = batch.job.again;
+    serde_json::to_value(Analyze { source, depth, evidence, again }).map_err(|error| {
         StepError::new(Category::Internal, "a request is not JSON").because(&error)
     })
 }
@@ -153,7 +180,7 @@ async fn unfinished(batch: &Batch<'_>, request: &Value) -> Result<Option<RunId>,
             ..RunFilter::default()
         };
         for summary in facade.runs(filter).await? {
-            let same = facade.history(&summary.id).await?.started.request == *request;
+            let same = asks_for(&facade.history(&summary.id).await?.started.request, request);
             // Not one that another input of this command has just started.
             if same && !batch.runs.borrow().contains_key(&summary.id) {
                 return Ok(Some(summary.id));
@@ -161,6 +188,13 @@ async fn unfinished(batch: &Batch<'_>, request: &Value) -> Result<Option<RunId>,
         }
     }
     Ok(None)
+}
+
+/// True when what `recorded` asks for will do for `request`; a new report always does.
+fn asks_for(recorded: &Value, request: &Value) -> bool {
+    let mut plain = recorded.clone();
+    let again = plain.as_object_mut().and_then(|fields| fields.remove("again"));
+    recorded == request || (again.is_some() && plain == *request)
 }
 
 async fn wait_for(batch: &Batch<'_>, input: &Input, run: RunId) -> Result<Found, StepError> {

@@ -22,8 +22,8 @@ of the store is used without being named. A verdict rests on evidence alone;
 without any, a claim is \"not checked\".
 
 An input with the same content, options and rules as in an earlier run is not
-analysed again: its report comes from the store. After Ctrl-C, or a crash, the
-same command goes on where it was.
+analysed again: its report comes from the store. A page is fetched to see that.
+After Ctrl-C, or a crash, the same command goes on where it was.
 
 With --json: the report of each input, one JSON document after the other; for an
 input without a report {input, skipped}, {input, uncertain} or {input, error}.
@@ -51,9 +51,10 @@ pub(crate) struct Analyze {
     /// Inputs at once. Default: the processors.
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) jobs: Option<u16>,
-    /// Of a feed, report on so many of the pages that it announces too; 0 for none.
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    pub(crate) items: usize,
+    /// Of a feed, report on so many of the pages that it announces too. Default: 20 of a feed at
+    /// an address, none of a file.
+    #[arg(long, value_name = "N")]
+    pub(crate) items: Option<usize>,
     /// Analyse again what the store has a report of.
     #[arg(long)]
     pub(crate) again: bool,

@@ -5,10 +5,12 @@
 mod analyze;
 mod basics;
 mod batch;
+mod harm;
 mod health;
 mod hostile;
 mod learn;
 mod owner;
 mod runs;
+mod server;
 mod web;
 mod world;

@@ -3,59 +3,26 @@
 use std::{
     collections::HashMap,
     fs,
-    io::{BufRead, BufReader, Write},
-    net::TcpListener,
     path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc,
+    },
 };
 
-use crate::world::{World, text};
+use crate::{
+    server::{self, feed, page},
+    world::{PATIENCE, World, text},
+};
 
-/// A server on loopback that gives out these pages. Lasts as long as the tests.
+/// A server on loopback that gives out these pages.
 fn server(pages: impl Fn(u16) -> Vec<(&'static str, &'static str, String)>) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let (listener, port) = server::bind();
     let pages: HashMap<_, _> =
         pages(port).into_iter().map(|(path, kind, body)| (path, (kind, body))).collect();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut reader = BufReader::new(stream.try_clone().unwrap());
-            let mut first = String::new();
-            reader.read_line(&mut first).unwrap();
-            let mut line = String::new();
-            while reader.read_line(&mut line).is_ok_and(|count| count > 2) {
-                line.clear();
-            }
-            let path = first.split(' ').nth(1).unwrap_or_default();
-            let (status, kind, body) = match pages.get(path) {
-                Some((kind, body)) => ("200 OK", *kind, &**body),
-                None => ("404 Not Found", "text/plain", ""),
-            };
-            let answer = format!(
-                "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-                body.len()
-            );
-            // A client that has left has its reasons.
-            let _ = stream.write_all(answer.as_bytes());
-        }
-    });
+    server::serve(listener, move |path| pages.get(path).cloned());
     port
-}
-
-fn page(number: usize) -> String {
-    format!(
-        "<html><head><title>Story {number}</title></head><body><article><h1>Story {number}</h1><p>{}</p></article></body></html>",
-        text(number)
-    )
-}
-
-fn feed(port: u16, items: usize) -> String {
-    let items: String = (1..=items)
-        .map(|n| format!("<item><title>Story {n}</title><link>http://127.0.0.1:{port}/{n}</link><description>{}</description></item>", text(n)))
-        .collect();
-    format!(
-        "<?xml version=\"1.0\"?><rss version=\"2.0\"><channel><title>News</title><link>http://127.0.0.1:{port}/</link>{items}</channel></rss>"
-    )
 }
 
 fn pdf(name: &str) -> Vec<u8> {
@@ -119,8 +86,102 @@ fn what_a_feed_announces_is_reported_on_too() {
     assert_eq!(fs::read_dir(world.path("reports")).unwrap().count(), 3);
     // A file will do as well, and pages that are gone are told.
     let file = world.file("feed.xml", feed(port, 4));
-    let ended = world.run(&["analyze", &file, "--allow", &allow, "--out", "more/"]).with_code(11);
+    let ended = world
+        .run(&["analyze", &file, "--allow", &allow, "--items", "9", "--out", "more/"])
+        .with_code(11);
     assert!(ended.err.contains("5 inputs: 3 reported, 1 degraded, 1 failed"), "{ended:#?}");
+}
+
+#[test]
+fn a_feed_that_was_killed_goes_on_and_analyses_no_finished_page_again() {
+    let world = World::new();
+    let (listener, port) = server::bind();
+    let (asked, stuck) = mpsc::channel();
+    let held = AtomicBool::new(true);
+    server::serve(listener, move |path| {
+        if path == "/4" && held.swap(false, Ordering::SeqCst) {
+            asked.send(()).unwrap();
+            // Until the one who asked is gone.
+            std::thread::park();
+        }
+        match path {
+            "/feed" => Some(("application/rss+xml", feed(port, 6))),
+            _ => Some(("text/html", page(path[1..].parse().ok()?))),
+        }
+    });
+    let (url, allow) = (format!("http://127.0.0.1:{port}/feed"), format!("127.0.0.1:{port}"));
+    let args = ["analyze", &url, "--allow", &allow, "--jobs", "1", "--out", "reports/", "--json"];
+    let going = world.start(&args);
+    stuck.recv_timeout(PATIENCE).unwrap();
+    going.kill();
+
+    let answer = world.run(&args).with_code(0).json();
+    let lines = answer["inputs"].as_array().unwrap();
+    let reused: Vec<bool> = lines.iter().map(|line| line["reused"].as_bool().unwrap()).collect();
+    // The feed and three pages were done. The fourth goes on by itself, before its turn or not.
+    assert_eq!(reused[..4], [true; 4], "{answer:#}");
+    assert_eq!(reused[5..], [false; 2], "{answer:#}");
+    assert_eq!(fs::read_dir(world.path("reports")).unwrap().count(), 7);
+    for line in &lines[..4] {
+        let run = line["run"].as_str().unwrap();
+        let shown = world.run(&["show", run, "--json"]).with_code(0).out;
+        assert!(shown.contains("find_report") && !shown.contains("analyse_text"), "{shown}");
+    }
+}
+
+#[test]
+fn a_page_is_analysed_again_when_it_changed_or_when_told_to() {
+    let world = World::new();
+    let (listener, port) = server::bind();
+    let number = Arc::new(AtomicUsize::new(1));
+    let now = number.clone();
+    server::serve(listener, move |path| {
+        (path == "/").then(|| ("text/html", page(now.load(Ordering::SeqCst))))
+    });
+    let (url, allow) = (format!("http://127.0.0.1:{port}/"), format!("127.0.0.1:{port}"));
+    let args = ["analyze", &url, "--allow", &allow];
+    let first = world.run(&args).with_code(0);
+    let same = world.run(&args).with_code(0);
+    assert!(same.err.contains("report of ") && !first.err.contains("report of "), "{same:#?}");
+    assert_eq!(same.out, first.out);
+    let again = [&args[..], &["--again"]].concat();
+    assert!(!world.run(&again).with_code(0).err.contains("report of "));
+    number.store(2, Ordering::SeqCst);
+    let changed = world.run(&args).with_code(0);
+    assert!(!changed.err.contains("report of ") && changed.out.contains("Story 2"), "{changed:#?}");
+}
+
+#[test]
+fn a_search_endpoint_is_asked_about_claims_whatever_its_robots_rules_say_of_pages() {
+    let world = World::new();
+    let (listener, port) = server::bind();
+    server::serve(listener, move |path| match path.split('?').next()? {
+        "/robots.txt" => Some(("text/plain", "User-agent: *\nDisallow: /search".to_owned())),
+        "/search" if path.contains("31%20percent") => {
+            let found = serde_json::json!({"results": [{
+                "source": "City counters",
+                "statement": "Traffic rose by 31 percent.",
+                "quote": "Counts on Quay Street were 31 percent above last year.",
+                "published": "2025-02-01",
+                "stance": "supports",
+            }]});
+            Some(("application/json", found.to_string()))
+        }
+        "/search" => Some(("application/json", "{\"results\": []}".to_owned())),
+        _ => None,
+    });
+    let (file, allow) = (world.file("a.txt", text(1)), format!("127.0.0.1:{port}"));
+    let search = format!("http://127.0.0.1:{port}/search?q={{query}}");
+    let args = ["analyze", &file, "--evidence", &search, "--json"];
+    // Loopback is out of reach unless it is allowed, and the report says so.
+    let refused = world.run(&args).with_code(0).json();
+    assert!(refused.to_string().contains("not a public address"), "{refused:#}");
+    let report = world.run(&[&args[..], &["--allow", &allow, "--again"]].concat());
+    let report = report.with_code(0).json();
+    let checks = report["verification"].as_array().unwrap();
+    let checked = checks.iter().find(|check| check.to_string().contains("City counters"));
+    let checked = checked.unwrap_or_else(|| panic!("{checks:#?}"));
+    assert_eq!(checked["verdict"], "supported", "{checked:#}");
 }
 
 #[test]
@@ -164,4 +225,32 @@ fn pdfs_that_cannot_be_read_say_why() {
         let ended = world.run(&["analyze", &file]).with_code(31);
         assert!(ended.err.contains(words), "{name}: {ended:#?}");
     }
+}
+
+#[test]
+fn a_recording_goes_to_the_transcriber_and_without_one_the_remedy_is_told() {
+    let world = World::new();
+    let file = world.file("talk.mp3", b"ID3\x04 and sound");
+    let ended = world.run(&["analyze", &file]).with_code(15);
+    assert!(ended.err.contains("talk.mp3` is a recording, and no transcriber"), "{ended:#?}");
+    assert!(ended.err.contains("--transcriber"), "{ended:#?}");
+
+    let segments = serde_json::json!({"segments": [{"start": 0, "end": 60, "text": text(1)}]});
+    world.file("transcribe.sh", format!("cat <<'EOF'\n{segments}\nEOF\n"));
+    let script = format!("/bin/sh {}", world.path("transcribe.sh").display());
+    let args = ["analyze", &file, "--transcriber", &script];
+    let ended = world.run(&args).with_code(0);
+    assert!(ended.err.contains("a machine's transcript"), "{ended:#?}");
+    assert!(ended.out.contains("Port Selwyn"), "{ended:#?}");
+    // Once is enough.
+    assert!(world.run(&args).with_code(0).err.contains("--again makes a new one"));
+    let (listener, port) = server::bind();
+    server::serve(listener, |path| {
+        Some(("audio/mpeg", path.to_owned())).filter(|_| path == "/a.mp3")
+    });
+    let (url, allow) = (format!("http://127.0.0.1:{port}/a.mp3"), format!("127.0.0.1:{port}"));
+    let args = ["analyze", &url, "--allow", &allow];
+    let ended = world.run(&args).with_code(15);
+    assert!(ended.err.contains("is a recording, and no transcriber"), "{ended:#?}");
+    world.run(&[&args[..], &["--transcriber", &script]].concat()).with_code(0);
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "starting the command is what these tests do")]
 
 use std::{
+    ffi::OsString,
     fs,
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
@@ -103,6 +104,28 @@ impl World {
         let mut child = self.command(args).stdin(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input).unwrap();
         finish(child)
+    }
+
+    /// Runs it with this as standard input.
+    pub(crate) fn run_fed(&self, args: &[&str], stdin: Stdio) -> Ended {
+        finish(self.command(args).stdin(stdin).spawn().unwrap())
+    }
+
+    /// Has another program, which takes a command after its own arguments, run it.
+    pub(crate) fn run_within(&self, before: &[OsString], args: &[&str], stdin: Stdio) -> Ended {
+        let inner = self.command(args);
+        let mut outer = Command::new(&before[0]);
+        outer
+            .args(&before[1..])
+            .arg(inner.get_program())
+            .args(inner.get_args())
+            .current_dir(self.home.path())
+            .env_clear()
+            .envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))))
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        finish(outer.spawn().unwrap())
     }
 
     /// A command that goes on in the background.

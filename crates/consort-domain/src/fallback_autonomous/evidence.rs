@@ -58,7 +58,7 @@ fn lookups(sources: &[EvidenceSource], queries: &[String]) -> Vec<Lookup> {
             EvidenceSource::Whole(source) => vec![Lookup { number, source: source.clone() }],
             EvidenceSource::Search(template) => queries
                 .iter()
-                .map(|query| Lookup { number, source: Source::Url(address(template, query)) })
+                .map(|query| Lookup { number, source: Source::Endpoint(address(template, query)) })
                 .collect(),
         }
     };

@@ -17,7 +17,7 @@ use consort_core::{
     StepError, StepResult, Version,
     guard::Reach,
     journal::{Journal, RunFilter},
-    record::{RunState, RunSummary},
+    record::{RunEnded, RunState, RunSummary},
 };
 use futures_util::{StreamExt, stream};
 use schemars::JsonSchema;
@@ -75,10 +75,13 @@ pub(super) struct Digest {
     made: Option<String>,
     /// On which its verdicts rest.
     evidence: Vec<Evidence>,
+    /// What decided how it came out, where that can be the same again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    work: Option<String>,
 }
 
 impl Digest {
-    pub(super) fn of(report: &Report) -> Self {
+    pub(super) fn of(report: &Report, work: Option<String>) -> Self {
         let source = &report.source;
         let weighed = report.verification.iter().flat_map(|check| &check.evidence);
         Self {
@@ -86,22 +89,34 @@ impl Digest {
             about: source.title.clone().unwrap_or_else(|| source.locator.clone()),
             made: report.provenance.finished.clone(),
             evidence: weighed.filter(|one| one.counted).map(|one| one.evidence.clone()).collect(),
+            work,
         }
+    }
+
+    /// True when the same work would have been done again.
+    pub(super) fn is_of(&self, work: &str) -> bool {
+        self.work.as_deref() == Some(work)
     }
 }
 
 /// Reads digests from recorded runs. Ended runs never change, so each is read once.
-pub(super) struct Recaller {
+pub(super) struct Memory {
     journal: Arc<dyn Journal>,
     known: Mutex<HashMap<RunId, Option<Arc<Digest>>>>,
 }
 
-impl Recaller {
+impl Memory {
     pub(super) fn new(journal: Arc<dyn Journal>) -> Self {
         Self { journal, known: Mutex::default() }
     }
 
-    async fn earlier(
+    /// How a run ended, if it has.
+    pub(super) async fn ended(&self, run: &RunId) -> Result<Option<RunEnded>, StepError> {
+        Ok(self.journal.history(run).await?.and_then(|history| history.ended))
+    }
+
+    /// Digests of the newest `limit` reports, newest first, and whether there may be older ones.
+    pub(super) async fn earlier(
         &self,
         cx: &StepContext,
         limit: usize,
@@ -149,13 +164,24 @@ impl Recaller {
 
     /// None for a run without a report, or from a version that left no digest.
     async fn read(&self, cx: &StepContext, run: &RunId) -> Result<Option<Arc<Digest>>, StepError> {
-        let history = self.journal.history(run).await?;
-        let answer = history.and_then(|history| history.ended?.result.ok()?.into_value().ok());
+        let ended = self.ended(run).await?;
+        let answer = ended.and_then(|ended| ended.result.ok()?.into_value().ok());
         let analyzed = answer.and_then(|(value, _)| serde_json::from_value::<Analyzed>(value).ok());
         match analyzed.and_then(|analyzed| analyzed.digest) {
             Some(blob) => Ok(Some(Arc::new(load(cx, &blob).await?))),
             None => Ok(None),
         }
+    }
+}
+
+/// Compares a text with those of earlier reports.
+pub(super) struct Recaller {
+    memory: Arc<Memory>,
+}
+
+impl Recaller {
+    pub(super) fn new(memory: Arc<Memory>) -> Self {
+        Self { memory }
     }
 }
 
@@ -177,7 +203,8 @@ impl Capability for Recaller {
     }
 
     async fn invoke(&self, cx: &StepContext, request: Recall) -> StepResult<Recalled> {
-        let (full, earlier) = self.earlier(cx, request.depth.limits().earlier_reports).await?;
+        let (full, earlier) =
+            self.memory.earlier(cx, request.depth.limits().earlier_reports).await?;
         let compared = earlier.len() as u64;
         let evidence = evidence(&earlier);
         let mut ours = None;

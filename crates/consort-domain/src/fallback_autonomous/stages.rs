@@ -22,7 +22,8 @@ use super::{
     Item,
     choices::{self, Prose, Shape, Surveyed},
     evidence::{self, Gathered, Gatherer},
-    recall::{Digest, Recalled, Recaller},
+    recall::{Digest, Memory, Recalled, Recaller},
+    reuse::Finder,
     stage_error,
 };
 
@@ -41,7 +42,9 @@ pub fn install(facade: &Facade, journal: Arc<dyn Journal>) -> Result<(), StepErr
     facade.register_capability(Extractor)?;
     facade.register_capability(Gate { rules })?;
     facade.register_capability(Analyst)?;
-    facade.register_capability(Recaller::new(journal))?;
+    let memory = Arc::new(Memory::new(journal));
+    facade.register_capability(Finder::new(memory.clone()))?;
+    facade.register_capability(Recaller::new(memory))?;
     facade.register_capability(Gatherer)?;
     facade.register_capability(Composer)
 }
@@ -313,6 +316,9 @@ pub struct Compose {
     pub gathered: Option<Gathered>,
     /// How deep the analysis went.
     pub depth: Depth,
+    /// What decides how the report comes out, where that can be the same again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<String>,
     /// Hash of the source's bytes, with the name of its algorithm.
     pub content_hash: String,
     /// The run.
@@ -365,6 +371,7 @@ impl Capability for Composer {
             Some(gathered) => load(cx, &gathered.evidence).await?,
             None => Vec::new(),
         };
+        let known_by = request.work.clone();
         let work = move || {
             let report = compose(&document, parts, &evidence, request);
             (choices::fidelity(&document, report.findings.summary.as_ref()), report)
@@ -378,7 +385,7 @@ impl Capability for Composer {
             words: report.findings.words,
             claims: report.findings.claims.len() as u64,
             lost,
-            digest: keep(cx, &Digest::of(&report)).await?,
+            digest: keep(cx, &Digest::of(&report, known_by)).await?,
             fidelity,
             report: keep(cx, &report).await?,
         }))
