@@ -76,6 +76,8 @@ struct Shared {
     unconsumed: AtomicU64,
     /// The log was left in good order: nothing came after its snapshot.
     clean: AtomicBool,
+    /// Log time of the last record that was there when the log was opened.
+    found: AtomicU64,
 }
 
 /// Records that were taken from their queues and are not dealt with yet.
@@ -143,6 +145,7 @@ impl Learning {
             saved: AtomicU64::new(0),
             unconsumed: AtomicU64::new(0),
             clean: AtomicBool::new(true),
+            found: AtomicU64::new(0),
         })))
     }
 
@@ -182,6 +185,12 @@ impl Learning {
         self.0.clean.load(Ordering::Relaxed)
     }
 
+    /// Log time, in milliseconds, of the last record that was there when the log was opened; 0
+    /// without any.
+    pub fn found(&self) -> u64 {
+        self.0.found.load(Ordering::Relaxed)
+    }
+
     /// Wall time in milliseconds.
     pub(crate) fn now(&self) -> consort_core::Timestamp {
         self.0.clock.utc()
@@ -204,6 +213,7 @@ impl Learning {
             let config = self.state().config().clone();
             let state = load(&*opened, config).await?;
             self.0.saved.store(state.position(), Ordering::Relaxed);
+            self.0.found.store(state.now(), Ordering::Relaxed);
             *self.state_mut() = state;
             Ok::<_, StepError>(opened)
         };

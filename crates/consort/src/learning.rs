@@ -85,7 +85,7 @@ pub(crate) async fn tell_again(
 ) -> Result<(), StepError> {
     // After a kill the last run may be known in part; otherwise only those can be missing that
     // came after all that is known.
-    let (known, clean) = (learning.state().now(), learning.was_clean());
+    let (known, clean) = (learning.found(), learning.was_clean());
     let newest = RunFilter { limit: NEWEST, ..RunFilter::default() };
     for run in journal.runs(newest).await? {
         let missing = match run.ended {
