@@ -149,6 +149,7 @@ fn play(seed: u64, outage: bool, has: Has) -> Played {
 }
 
 /// Extra regret of an outage over several seeds, and the longest way back.
+#[expect(clippy::print_stdout, reason = "the figures that docs/learning.md quotes")]
 fn cost(name: &str, has: Has) -> (f64, Option<u64>) {
     let (mut extra, mut back) = (0.0, Some(0));
     for seed in 1..=2 {
