@@ -252,7 +252,7 @@ impl Prose {
 const BUDGET: usize = 60;
 
 /// How much of a text its summary keeps: 1 − the Jensen-Shannon divergence (base 2) between the
-/// words of the text and the first [`BUDGET`] of the summary. The measure that goes best with
+/// words of the text and the first 60 content words of the summary. The measure that goes best with
 /// human judgement without a reference (Louis and Nenkova 2013, "Automatically Assessing Machine
 /// Summary Content Without a Gold Standard"). None without a summary.
 pub fn fidelity(document: &Document, summary: Option<&Summary>) -> Option<f64> {

@@ -25,7 +25,7 @@ const LOOKED_THROUGH: usize = 4096;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FindReport {
-    /// What such a report is known by: [`work`].
+    /// Fingerprint of what such a report was made of: content, options and versions.
     pub work: String,
 }
 
