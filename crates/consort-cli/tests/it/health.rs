@@ -51,7 +51,8 @@ async fn ask(owner: &Consort, well: bool) -> Result<bool, Category> {
 /// Asks until the owner has shown what we wait for.
 #[track_caller]
 fn until(world: &World, args: &[&str], seen: impl Fn(&Value) -> bool) -> Value {
-    for _ in 0..500 {
+    // The owner shows itself every few seconds; a quick machine asks often in that time.
+    for _ in 0..5_000 {
         let told = world.run(args).with_code(0).json();
         if seen(&told) {
             return told;
