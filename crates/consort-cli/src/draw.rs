@@ -205,6 +205,7 @@ fn drawn(entry: &Entry) -> Drawn {
         Fact::Pending { waiting } => Drawn {
             head: match waiting {
                 Waiting::Time { until } => format!("waits until {} UTC", moment(*until)),
+                Waiting::Event { event } => format!("waits for event `{event}`"),
                 Waiting::Once { since } => {
                     format!("begun {} UTC, end unknown, never repeated", moment(*since))
                 }

@@ -137,6 +137,7 @@ impl View {
     pub(crate) fn new(report: RunReport) -> Self {
         let RunReport { summary, history, blocked: _, children } = report;
         let started = history.started;
+        let parked = summary.state == RunState::Waiting;
         let children = children.into_iter().map(Self::new).collect();
         Self {
             line: Line::new(&summary),
@@ -146,7 +147,7 @@ impl View {
             deadline: started.deadline,
             forked_from: started.forked_from.map(|(run, step)| Fork { run, step }),
             caused_by: started.caused_by,
-            entries: entry::entries(history.records, children),
+            entries: entry::entries(history.records, children, parked),
             result: history.ended.map(|ended| Answer::new(ended.result)),
         }
     }

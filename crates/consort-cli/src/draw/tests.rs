@@ -90,6 +90,7 @@ fn family() -> RunReport {
         step(2, "child", "triage", &failure(), &json!({"ended": 4_100})),
         {"record": "timer", "position": 3, "set": 1_040, "due": 90_000_000},
         {"record": "intent", "position": 4, "at": 1_040},
+        {"record": "parked", "due": 90_000_000, "seen": 7, "awaits": ["editor"]},
     ]);
     report(ROOT, "mission", &records, &Value::Null, vec![child])
 }
@@ -114,7 +115,8 @@ request {\"url\":\"https://site.example\"}
 │  │       caused by: reset by peer
 │  └─ failed (network)
 ├─  3 waits until 1970-01-02 01:00:00 UTC
-└─  4 begun 1970-01-01 00:00:01 UTC, end unknown, never repeated
+├─  4 begun 1970-01-01 00:00:01 UTC, end unknown, never repeated
+└─ waits for event `editor`
 ";
     assert_eq!(drawn, expected, "{drawn}");
     assert!(plain(&drawn).is_ascii());

@@ -87,10 +87,17 @@ pub(crate) enum Waiting {
         #[serde(serialize_with = "utc")]
         since: Timestamp,
     },
+    /// An event from outside.
+    Event { event: EventName },
 }
 
-/// All lines: in the order of the steps, with what came from outside where it arrived.
-pub(super) fn entries(records: Vec<Record>, mut children: Vec<View>) -> Vec<Entry> {
+/// All lines: in the order of the steps, with what came from outside where it arrived, and at the
+/// end the events that a `parked` run waits for.
+pub(super) fn entries(records: Vec<Record>, mut children: Vec<View>, parked: bool) -> Vec<Entry> {
+    let awaited = match records.last() {
+        Some(Record::Parked { awaits, .. }) if parked => awaits.clone(),
+        _ => Vec::new(),
+    };
     let finished: Vec<u32> = records
         .iter()
         .filter_map(|record| match record {
@@ -116,6 +123,10 @@ pub(super) fn entries(records: Vec<Record>, mut children: Vec<View>) -> Vec<Entr
         let position = run.line.run.position();
         let place = position.unwrap_or(u32::MAX);
         entries.push((place, Entry { position, fact: Fact::Child { run: Box::new(run) } }));
+    }
+    for event in awaited {
+        let fact = Fact::Pending { waiting: Waiting::Event { event } };
+        entries.push((u32::MAX, Entry { position: None, fact }));
     }
     entries.sort_by_key(|(place, _)| *place);
     entries.into_iter().map(|(_, entry)| entry).collect()
