@@ -64,6 +64,10 @@ const LONG: &[Step] = &[
         run: "cargo test --release --locked -p consort-application crash -- --nocapture",
         with: &[("CONSORT_LEARNING_KILLS", "1000")],
     },
+    step(
+        "intervals, races and experiments under peeking",
+        "cargo run --release --locked -p consort-bandit --example peeking",
+    ),
     step("learning benchmark", "cargo bench --locked -p consort-application"),
     step("journal benchmark", "cargo bench --locked -p consort-durable"),
     step("engine benchmark", "cargo bench --locked -p consort-testkit --bench engine"),

@@ -11,6 +11,7 @@
 //! | build contexts from named facts | [`features`] |
 //! | see why an arm was preferred | [`Agent::explain`] |
 //! | evaluate a policy on another's log | [`ope`] |
+//! | learn a policy from another's log | [`offline`] |
 //! | promote or withdraw without peeking errors | [`inference`] |
 //! | learn from a log exactly once | [`learner`] |
 //! | store and restore what was learned | [`codec`] |
@@ -58,6 +59,7 @@ pub mod linear;
 mod maps;
 mod model;
 mod odds;
+pub mod offline;
 pub mod ope;
 pub mod rng;
 mod rule;

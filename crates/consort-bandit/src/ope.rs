@@ -38,7 +38,7 @@ use serde::{Deserialize, Serialize};
 use crate::arms::MAX_ARMS;
 use crate::error::{InvalidConfig, Refused};
 
-pub use crossfit::{Observation, cross_fit};
+pub use crossfit::{NoFit, Observation, cross_fit};
 pub use diagnostics::{Diagnostics, Gate, NoSupport};
 pub use mips::{Grouping, mips};
 pub use slope::{Family, Tuned};

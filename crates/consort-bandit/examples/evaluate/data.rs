@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::path::Path;
 
+use consort_bandit::rng::normal;
+
 /// A data set, rows in file order.
 pub(crate) struct Set {
     pub(crate) name: String,
@@ -33,8 +35,14 @@ pub(crate) enum Truth {
 /// Fee of the strong one of two models in observed routing outcomes.
 const STRONG_FEE: f64 = 0.2;
 
+/// Generated sets are asked for by `gradual:SEED` instead of a path.
+const GRADUAL: &str = "gradual:";
+
 impl Set {
     pub(crate) fn read(path: &str) -> Result<Self, Box<dyn Error>> {
+        if let Some(seed) = path.strip_prefix(GRADUAL) {
+            return Ok(Self::gradual(seed.parse()?));
+        }
         let text = std::fs::read_to_string(path)?;
         let mut lines = text.lines();
         let header: Vec<&str> = lines.next().ok_or("no header")?.split(',').collect();
@@ -80,6 +88,46 @@ impl Set {
             latency: take(&l),
             tenant: whole(one("tenant")).into_iter().map(|tenant| tenant as usize).collect(),
         })
+    }
+
+    /// The drifting environment of the documented layouts, except that its arms turn all the time
+    /// instead of jumping: 10,000 rounds, 8 features, 6 arms, directions that move along a chord
+    /// from one random unit vector to the next every 2,500 rounds.
+    pub(crate) fn gradual(seed: u64) -> Self {
+        const ROWS: usize = 10_000;
+        const DIM: usize = 8;
+        const ARMS: usize = 6;
+        const LEG: usize = 2500;
+        let unit = |knot: usize, arm: usize| -> [f64; DIM] {
+            let w: [f64; DIM] =
+                std::array::from_fn(|i| normal(seed, 2 + knot as u64, (arm * DIM + i) as u64));
+            let size = w.iter().map(|w| w * w).sum::<f64>().sqrt();
+            w.map(|w| w / size)
+        };
+        let contexts: Vec<f64> = (0..ROWS * DIM).map(|i| normal(seed, 0, i as u64)).collect();
+        let mut means = Vec::with_capacity(ROWS * ARMS);
+        for (t, x) in contexts.chunks_exact(DIM).enumerate() {
+            let (knot, along) = (t / LEG, (t % LEG) as f64 / LEG as f64);
+            for arm in 0..ARMS {
+                let (from, to) = (unit(knot, arm), unit(knot + 1, arm));
+                let w: [f64; DIM] =
+                    std::array::from_fn(|i| (1.0 - along) * from[i] + along * to[i]);
+                let size = w.iter().map(|w| w * w).sum::<f64>().sqrt().max(1e-9);
+                let along: f64 = x.iter().zip(w).map(|(x, w)| x * w).sum();
+                means.push((0.5 + 0.25 * along / size).clamp(0.02, 0.98));
+            }
+        }
+        Self {
+            name: format!("syn_drift_gradual_{seed}"),
+            arms: ARMS,
+            dim: DIM,
+            contexts,
+            truth: Truth::Means { means, costs: Vec::new() },
+            available: Vec::new(),
+            delay: Vec::new(),
+            latency: Vec::new(),
+            tenant: Vec::new(),
+        }
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -4,7 +4,8 @@ use std::error::Error;
 
 use consort_bandit::rng::Draw;
 use consort_bandit::{
-    Agent, ArmSet, Example, Map, Mapped, Odds, Policy, Rule, auto, automatic,
+    Agent, ArmSet, Example, Map, Mapped, Odds, Policy, Rule, Tenants, TenantsConfig, auto,
+    automatic,
     conservative::{self, Conservative},
     linear::{self, Ridge},
 };
@@ -14,7 +15,10 @@ use crate::play::Player;
 
 /// Makes the default for a set: nothing about the set but its shape is used and, where arms have
 /// fees, that the cheapest one is what a router leaves only for good reason.
-pub(crate) fn default(set: &Set, _seed: u64) -> Result<Box<dyn Player>, Box<dyn Error>> {
+pub(crate) fn default(set: &Set) -> Result<Box<dyn Player>, Box<dyn Error>> {
+    if !set.tenant.is_empty() {
+        return hierarchical(set);
+    }
     let policy = automatic(auto::Config::new(set.arms, set.dim))?;
     let cheapest = match &set.truth {
         Truth::Rewards { fees, .. } if fees.iter().any(|fee| *fee > 0.0) => {
@@ -80,8 +84,15 @@ pub(crate) fn names(set: &Set) -> Vec<String> {
     names
 }
 
-/// Makes a member of the grid: `auto:ALPHA` or `MAP:LAMBDA:KEEP:RULE[:PARAMETER]`.
-pub(crate) fn named(name: &str, set: &Set, _seed: u64) -> Result<Box<dyn Player>, Box<dyn Error>> {
+/// Makes a member of the grid: `auto:ALPHA`, `MAP:LAMBDA:KEEP:RULE[:PARAMETER]` or, for sets with
+/// tenants, `hierarchical`, `pooled` (tenants are not told apart) or `separate` (nothing is shared).
+pub(crate) fn named(name: &str, set: &Set) -> Result<Box<dyn Player>, Box<dyn Error>> {
+    match name {
+        "hierarchical" => return hierarchical(set),
+        "pooled" => return named("linear:1:1:linucb:0.5", set),
+        "separate" => return separate(set),
+        _ => {}
+    }
     let parts: Vec<&str> = name.split(':').collect();
     if let ["auto", alpha] = parts[..] {
         let rule = Rule::LinUcb { alpha: alpha.parse()? };
@@ -112,6 +123,51 @@ pub(crate) fn named(name: &str, set: &Set, _seed: u64) -> Result<Box<dyn Player>
     let ridge =
         |dim| Ridge::new(linear::Config { lambda, keep, ..linear::Config::new(set.arms, dim) });
     Ok(wrap(Agent::new(Mapped::new(map, set.dim, ridge)?, rule)?))
+}
+
+fn tenants(set: &Set) -> usize {
+    set.tenant.iter().max().map_or(1, |most| most + 1)
+}
+
+/// One model of what all tenants share and how each differs.
+fn hierarchical(set: &Set) -> Result<Box<dyn Player>, Box<dyn Error>> {
+    let config = TenantsConfig { tenants: tenants(set), arms: set.arms, dim: set.dim };
+    Ok(Box::new(Hierarchical { policy: Tenants::new(config)?, odds: Odds::new() }))
+}
+
+struct Hierarchical {
+    policy: Tenants,
+    odds: Odds,
+}
+
+impl Player for Hierarchical {
+    fn decide(&mut self, tenant: usize, x: &[f64], available: &ArmSet, draw: Draw) -> (usize, f64) {
+        let chosen = self.policy.decide(tenant, x, available, draw, &mut self.odds);
+        chosen.map_or((0, 1.0), |chosen| (chosen.arm, chosen.propensity))
+    }
+
+    fn learn(&mut self, tenant: usize, x: &[f64], (arm, propensity): (usize, f64), reward: f64) {
+        // As below.
+        let _ = self.policy.update(tenant, &Example::new(x, arm, reward, propensity));
+    }
+}
+
+/// A model for each tenant.
+struct Separate(Vec<Box<dyn Player>>);
+
+fn separate(set: &Set) -> Result<Box<dyn Player>, Box<dyn Error>> {
+    let own = (0..tenants(set)).map(|_| named("pooled", set));
+    Ok(Box::new(Separate(own.collect::<Result<_, _>>()?)))
+}
+
+impl Player for Separate {
+    fn decide(&mut self, tenant: usize, x: &[f64], available: &ArmSet, draw: Draw) -> (usize, f64) {
+        self.0[tenant].decide(tenant, x, available, draw)
+    }
+
+    fn learn(&mut self, tenant: usize, x: &[f64], chosen: (usize, f64), reward: f64) {
+        self.0[tenant].learn(tenant, x, chosen, reward);
+    }
 }
 
 /// A policy that takes no notice of tenants.

@@ -7,7 +7,10 @@
 //! Further options: `--policy NAME` (an entry of the tuned grid by its text), `--per-shuffle`
 //! (one column per shuffle), `--immediate` (ignore the delay column), `--prefixes` (worst prefix
 //! against the best fixed arm), `--budget COST[/LATENCY]` per round (several; the budgeted default
-//! beside the clairvoyant linear programme), `--against BASELINES.json` (paired with the given baselines).
+//! beside the clairvoyant linear programme), `--delays MEAN[,MEAN]` (the tier again with late and
+//! lost rewards), `--tenants` (hierarchical beside pooled and separate models), `--offline` (a policy
+//! learned from one uniform log), `--against BASELINES.json` (paired with the given baselines).
+//! `gradual:SEED` instead of a file is a generated set with gradual drift.
 //!
 //! Layouts: `x0..,y` (classification), or `[tenant][,subject][,avail][,delay],x..,r..[,m..][,c..][,l..]`
 //! (an environment). Contexts are never rescaled. Metrics: `loss` (mean of 1 − reward, for
@@ -18,13 +21,15 @@ mod against;
 mod budgets;
 mod data;
 mod grid;
+mod offline;
 mod play;
+mod tenants;
 
 use std::error::Error;
 use std::io::{Write, stdout};
 
 use data::Set;
-use play::{Outcome, Player};
+use play::{Feedback, Outcome, Player};
 
 /// What was asked for.
 struct Asked {
@@ -33,7 +38,10 @@ struct Asked {
     policy: Option<String>,
     shuffles: std::ops::Range<u64>,
     per_shuffle: bool,
-    immediate: bool,
+    feedback: Feedback,
+    delays: Vec<f64>,
+    tenants: bool,
+    offline: bool,
     prefixes: bool,
     budgets: Vec<budgets::Budgets>,
     against: Option<String>,
@@ -46,7 +54,10 @@ fn parse() -> Result<Asked, Box<dyn Error>> {
         policy: None,
         shuffles: 10..20,
         per_shuffle: false,
-        immediate: false,
+        feedback: Feedback::AsGiven,
+        delays: Vec::new(),
+        tenants: false,
+        offline: false,
         prefixes: false,
         budgets: Vec::new(),
         against: None,
@@ -63,7 +74,13 @@ fn parse() -> Result<Asked, Box<dyn Error>> {
                 asked.shuffles = from.parse()?..to.parse()?;
             }
             "--per-shuffle" => asked.per_shuffle = true,
-            "--immediate" => asked.immediate = true,
+            "--immediate" => asked.feedback = Feedback::Immediate,
+            "--delays" => {
+                let means = value()?;
+                asked.delays = means.split(',').map(str::parse).collect::<Result<_, _>>()?;
+            }
+            "--tenants" => asked.tenants = true,
+            "--offline" => asked.offline = true,
             "--prefixes" => asked.prefixes = true,
             "--budget" => asked.budgets.push(value()?.parse()?),
             "--against" => asked.against = Some(value()?),
@@ -83,7 +100,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     writeln!(out, "set,tier,metric,mean,sd,shuffles")?;
     for path in &asked.sets {
         let set = Set::read(path)?;
-        let (tier, outcomes) = run(&set, &asked)?;
+        let (tier, outcomes) = run(&set, &asked, asked.feedback)?;
         let values: Vec<f64> = outcomes.iter().map(|outcome| outcome.value).collect();
         let (mean, sd) = mean_sd(&values);
         let shuffles = format!("{}..{}", asked.shuffles.start, asked.shuffles.end);
@@ -101,6 +118,15 @@ fn main() -> Result<(), Box<dyn Error>> {
                 worst.len()
             )?;
         }
+        if !asked.delays.is_empty() {
+            delays(&mut out, &set, &asked)?;
+        }
+        if asked.tenants {
+            tenants::report(&mut out, &set, asked.shuffles.clone())?;
+        }
+        if asked.offline {
+            offline::report(&mut out, &set, asked.shuffles.clone())?;
+        }
         for budget in &asked.budgets {
             budgets::report(&mut out, &set, *budget, asked.shuffles.clone())?;
         }
@@ -112,41 +138,56 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Prints what late and lost rewards cost beside immediate ones, as a share of what was earned.
+fn delays(out: &mut impl Write, set: &Set, asked: &Asked) -> Result<(), Box<dyn Error>> {
+    let earned = |when| -> Result<f64, Box<dyn Error>> {
+        let values: Vec<f64> = run(set, asked, when)?.1.iter().map(|o| o.value).collect();
+        let mean = mean_sd(&values).0;
+        Ok(if set.metric() == "loss" { 1.0 - mean } else { mean })
+    };
+    let at_once = earned(Feedback::Immediate)?;
+    for &mean in &asked.delays {
+        let late = earned(Feedback::Late(mean))?;
+        let cost = 100.0 * (1.0 - late / at_once);
+        writeln!(
+            out,
+            "# {}: earned {late:.4} with rewards {mean} rounds late on average and 5 % lost, {at_once:.4} at once: {cost:.2} % less",
+            set.name
+        )?;
+    }
+    Ok(())
+}
+
 /// Plays the asked tier on a set: the frozen default, one named policy, or the best of the grid,
 /// chosen on shuffles 0 to 9.
-fn run(set: &Set, asked: &Asked) -> Result<(String, Vec<Outcome>), Box<dyn Error>> {
-    let play = |make: &dyn Fn(u64) -> Result<Box<dyn Player>, Box<dyn Error>>,
+fn run(set: &Set, asked: &Asked, when: Feedback) -> Result<(String, Vec<Outcome>), Box<dyn Error>> {
+    let play = |make: &dyn Fn() -> Result<Box<dyn Player>, Box<dyn Error>>,
                 shuffles: std::ops::Range<u64>| {
         shuffles
-            .map(|shuffle| Ok(play::play(set, make(shuffle)?.as_mut(), shuffle, asked.immediate)))
+            .map(|shuffle| Ok(play::play(set, make()?.as_mut(), shuffle, when)))
             .collect::<Result<Vec<Outcome>, Box<dyn Error>>>()
     };
     if let Some(name) = &asked.policy {
-        return Ok((
-            name.clone(),
-            play(&|seed| grid::named(name, set, seed), asked.shuffles.clone())?,
-        ));
+        return Ok((name.clone(), play(&|| grid::named(name, set), asked.shuffles.clone())?));
     }
     match asked.tier.as_str() {
         "default" => {
-            let outcomes = play(&|seed| grid::default(set, seed), asked.shuffles.clone())?;
+            let outcomes = play(&|| grid::default(set), asked.shuffles.clone())?;
             Ok(("default".into(), outcomes))
         }
         "tuned" => {
             let sign = if set.metric() == "loss" { 1.0 } else { -1.0 };
             let mut best: Option<(f64, String)> = None;
             for name in grid::names(set) {
-                let values: Vec<f64> = play(&|seed| grid::named(&name, set, seed), 0..10)?
-                    .iter()
-                    .map(|o| o.value)
-                    .collect();
+                let values: Vec<f64> =
+                    play(&|| grid::named(&name, set), 0..10)?.iter().map(|o| o.value).collect();
                 let score = sign * mean_sd(&values).0;
                 if best.as_ref().is_none_or(|(least, _)| score < *least) {
                     best = Some((score, name));
                 }
             }
             let (_, name) = best.ok_or("the grid is empty")?;
-            let outcomes = play(&|seed| grid::named(&name, set, seed), asked.shuffles.clone())?;
+            let outcomes = play(&|| grid::named(&name, set), asked.shuffles.clone())?;
             Ok((format!("tuned ({name})"), outcomes))
         }
         other => Err(format!("unknown tier `{other}`").into()),

@@ -23,7 +23,6 @@ pub(crate) fn cholesky(m: &mut [f64], n: usize) -> bool {
 }
 
 /// Solves L·Lᵀ·x = b in place, given the factor from [`cholesky`].
-#[cfg(test)]
 pub(crate) fn solve(l: &[f64], n: usize, b: &mut [f64]) {
     for i in 0..n {
         b[i] = (b[i] - inner(&l[i * n..i * n + i], &b[..i])) / l[i * n + i];
