@@ -42,12 +42,17 @@ pub(crate) async fn race<F: Future>(
     let mut second = Some(Box::pin(second));
     let mut first = Some(first);
     std::future::poll_fn(move |cx| {
-        for turn in [poll_slot(&mut first, cx), poll_slot(&mut second, cx)] {
-            if let Some(output) = turn
-                && (good(&output) || (first.is_none() && second.is_none()))
-            {
-                return Poll::Ready(output);
-            }
+        // One after the other: a good answer must not be lost because the other call has failed at
+        // the same moment.
+        if let Some(output) = poll_slot(&mut first, cx)
+            && (good(&output) || second.is_none())
+        {
+            return Poll::Ready(output);
+        }
+        if let Some(output) = poll_slot(&mut second, cx)
+            && (good(&output) || first.is_none())
+        {
+            return Poll::Ready(output);
         }
         Poll::Pending
     })

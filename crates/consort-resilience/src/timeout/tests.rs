@@ -1,8 +1,6 @@
 //! Claims about the timeout.
 
 use std::future::{pending, poll_fn, ready};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -10,7 +8,7 @@ use proptest::prelude::{prop_assert_eq, proptest};
 
 use super::*;
 use crate::TokioClock;
-use crate::testing::histories;
+use crate::testing::{ByHand, histories};
 
 #[tokio::test(start_paused = true)]
 async fn hanging_work_ends_at_its_moment() {
@@ -72,14 +70,13 @@ proptest! {
     /// Polled once a millisecond: the result if it is there by the moment, else the end.
     #[test]
     fn result_or_end_whichever_comes_first(ready_at in 0_u32..40, at in 0_u32..40) {
-        let start = TokioClock.now();
-        let clock = ByHand { now: Arc::new(AtomicU32::new(0)), start };
-        let time = clock.now.clone();
-        let work = std::future::poll_fn(|_| match time.load(Ordering::Relaxed) >= ready_at {
-            true => Poll::Ready(7),
-            false => Poll::Pending,
-        });
-        let mut call = std::pin::pin!(until(&clock, Some(start + ms(at)), work));
+        let clock = ByHand::new();
+        let end = clock.now() + Duration::from_millis(at.into());
+        let work = async {
+            clock.sleep(ready_at).await;
+            7
+        };
+        let mut call = std::pin::pin!(until(&clock, Some(end), work));
         let mut polls = 0;
         let result = loop {
             let cx = &mut Context::from_waker(std::task::Waker::noop());
@@ -87,33 +84,9 @@ proptest! {
                 break result;
             }
             polls += 1;
-            clock.now.fetch_add(1, Ordering::Relaxed);
+            clock.advance(1);
         };
         prop_assert_eq!(result, if ready_at <= at { Ok(7) } else { Err(Elapsed) });
         prop_assert_eq!(polls, ready_at.min(at));
     }
-}
-
-#[derive(Clone, Debug)]
-struct ByHand {
-    now: Arc<AtomicU32>,
-    start: Instant,
-}
-
-impl Clock for ByHand {
-    fn now(&self) -> Instant {
-        self.start + ms(self.now.load(Ordering::Relaxed))
-    }
-
-    fn sleep_until(&self, at: Instant) -> Sleep {
-        let clock = self.clone();
-        Sleep::new(std::future::poll_fn(move |_| match clock.now() >= at {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
-        }))
-    }
-}
-
-fn ms(count: u32) -> Duration {
-    Duration::from_millis(u64::from(count))
 }
