@@ -29,9 +29,9 @@ const SHARDS: usize = 64;
 /// callee often keeps the handle and takes none.
 ///
 /// When there is no room, the callee used longest ago *that has nothing to remember* is forgotten:
-/// no call under way, breaker closed without a failure in its window, rate limit full. Making it
-/// anew gives the same guards, so forgetting it changes nothing. An open or isolated breaker is
-/// never forgotten; when all have something to remember, the newcomer is refused.
+/// no call under way, breaker closed without a failure in its window, rate limit full. Made anew it
+/// behaves the same; lost are successes, savings for retries and latencies. An open or isolated
+/// breaker is never forgotten; when all have something to remember, the newcomer is refused.
 pub struct Registry {
     shards: Vec<Mutex<Shard>>,
     make: Box<dyn Fn(&str) -> Limits + Send + Sync>,
@@ -54,7 +54,8 @@ struct Known {
 
 impl Registry {
     /// Room for `capacity` callees, at least 64 and rounded up to a multiple of it; `make` says
-    /// what limits a callee of that name gets.
+    /// what limits a callee of that name gets. It runs under a lock, so it must not ask the
+    /// registry, nor wait for whoever does.
     pub fn new(
         capacity: usize,
         make: impl Fn(&str) -> Limits + Send + Sync + 'static,

@@ -1,7 +1,13 @@
 //! Claims about chaos.
 
+use std::pin::Pin;
+use std::task::{Context, Waker};
+
+use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
+
 use super::*;
 use crate::TokioClock;
+use crate::testing::{ByHand, histories};
 
 fn chaos(config: Config) -> Chaos {
     Chaos::new(config.validate().unwrap())
@@ -67,4 +73,85 @@ fn bad_settings_are_named_with_their_range() {
         "`chaos.error` together with `chaos.hang` and `chaos.corrupt` must not exceed 1"
     );
     assert_eq!(Config::default().validate(), Ok(Limits::default()));
+}
+
+/// Looked at once a millisecond until nothing can happen any more: when each call ended, and how.
+fn watch(
+    clock: &ByHand,
+    mut calls: Vec<Pin<Box<impl Future<Output = Result<u32, u32>>>>>,
+) -> Vec<Option<(u32, Result<u32, u32>)>> {
+    let mut ends = vec![None; calls.len()];
+    for _ in 0..100 {
+        for (call, end) in calls.iter_mut().zip(&mut ends) {
+            if end.is_none()
+                && let std::task::Poll::Ready(result) =
+                    call.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+            {
+                *end = Some((clock.millis(), result));
+            }
+        }
+        clock.advance(1);
+    }
+    ends
+}
+
+proptest! {
+    #![proptest_config(histories())]
+
+    /// The plan is written down first; then calls that are under way together all end as it says.
+    #[test]
+    fn calls_end_as_the_plan_says(
+        (seed, slow, delay) in (any::<u64>(), 0_u32..=4, 0_u64..40),
+        (error, hang, corrupt) in (0_u32..=1, 0_u32..=2, 0_u32..=1),
+        works in prop::collection::vec((0_u32..40, any::<bool>()), 1..12),
+    ) {
+        let share = |quarters: u32| f64::from(quarters) / 4.0;
+        let config = Config {
+            seed,
+            slow: share(slow),
+            delay: Duration::from_millis(delay),
+            error: share(error),
+            hang: share(hang),
+            corrupt: share(corrupt),
+        };
+        let sick = error + hang + corrupt;
+        let any_fault = chaos(Config { error: share(sick), hang: 0.0, corrupt: 0.0, ..config.clone() });
+        let plan = chaos(config.clone());
+        let expected: Vec<_> = (0_u64..).zip(&works).map(|(call, &(takes, is_well))| {
+            let Fate { delay, fault } = plan.fate(call);
+            let late = delay.as_nanos().div_ceil(1_000_000) as u32;
+            match fault {
+                Fault::Error => Some((late, Err(99))),
+                Fault::Hang => None,
+                Fault::Corrupt if is_well => Some((late + takes, Ok(77))),
+                Fault::Corrupt | Fault::None if !is_well => Some((late + takes, Err(1))),
+                _ => Some((late + takes, Ok(1))),
+            }
+        }).collect();
+        for call in 0..works.len() as u64 {
+            let Fate { delay, fault } = plan.fate(call);
+            prop_assert!(delay <= config.delay && (slow > 0 || delay.is_zero()));
+            let rate = match fault {
+                Fault::None => 4 - sick,
+                Fault::Error => error,
+                Fault::Hang => hang,
+                Fault::Corrupt => corrupt,
+            };
+            prop_assert!(rate > 0, "{fault:?} at rate 0");
+            // How much goes wrong does not depend on what does.
+            prop_assert_eq!(any_fault.fate(call).fault == Fault::Error, fault != Fault::None);
+        }
+
+        let (clock, run) = (ByHand::new(), chaos(config));
+        let calls = works.iter().map(|&(takes, is_well)| {
+            let clock = &clock;
+            let work = async move {
+                clock.sleep(takes).await;
+                if is_well { Ok(1) } else { Err(1) }
+            };
+            Box::pin(run.run(clock, work, || 99, |_| 77))
+        });
+        prop_assert_eq!(watch(&clock, calls.collect()), expected);
+        prop_assert_eq!(run.calls(), works.len() as u64);
+    }
 }
