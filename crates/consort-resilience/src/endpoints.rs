@@ -17,7 +17,7 @@ use crate::rng::Rng;
 use crate::shield::shielded;
 use crate::sync::{Mutex, lock};
 use crate::verdict::Charge;
-use load::Load;
+use load::{Load, Scale};
 use outlier::Health;
 
 /// The endpoints of one callee. `T` is what the caller needs to reach one: a URL, a client.
@@ -27,7 +27,6 @@ use outlier::Health;
 /// 2001). Cost is peak-EWMA latency times outstanding calls.
 pub struct Endpoints<T> {
     state: Mutex<State<T>>,
-    rng: Rng,
     on_eject: Option<Listener>,
 }
 
@@ -35,6 +34,9 @@ type Listener = Arc<dyn Fn(&str, Duration) + Send + Sync>;
 
 struct State<T> {
     limits: Limits,
+    /// What `limits` says about balancing.
+    scale: Scale,
+    rng: Rng,
     /// In the order of their ids, which only grow.
     slots: Vec<Slot<T>>,
     /// Of the same places as `slots`.
@@ -63,6 +65,8 @@ pub struct EndpointId(u64);
 pub struct Lease<'a, T> {
     endpoints: &'a Endpoints<T>,
     id: EndpointId,
+    /// Its place among the slots when it was picked.
+    at: usize,
     endpoint: Arc<Endpoint<T>>,
     open: bool,
 }
@@ -84,8 +88,9 @@ impl<T> Endpoints<T> {
     /// No endpoints yet; see [`set`](Self::set).
     pub fn new(limits: Limits, rng: Rng) -> Self {
         let (slots, healths) = (Vec::new(), Vec::new());
-        let state = State { limits, slots, healths, next_id: 0, interval_ends: None };
-        Endpoints { state: Mutex::new(state), rng, on_eject: None }
+        let scale = Scale::new(&limits.config().balance);
+        let state = State { limits, scale, rng, slots, healths, next_id: 0, interval_ends: None };
+        Endpoints { state: Mutex::new(state), on_eject: None }
     }
 
     /// Calls `listener` with the name and the time for which it is left out, outside every lock.
@@ -98,19 +103,23 @@ impl<T> Endpoints<T> {
 
     /// The endpoints from now on. One whose name is already known keeps its record.
     pub fn set<N: Into<Arc<str>>>(&self, list: impl IntoIterator<Item = (N, T)>, now: Instant) {
-        let mut state = lock(&self.state);
-        let state = &mut *state;
+        // What the caller gave us runs and is dropped without the lock: it may do anything.
+        let list: Vec<(Arc<str>, T)> =
+            list.into_iter().map(|(n, value)| (n.into(), value)).collect();
+        let mut guard = lock(&self.state);
+        let state = &mut *guard;
         let slots = std::mem::take(&mut state.slots);
         let mut known: Vec<_> = slots.into_iter().zip(state.healths.drain(..)).collect();
         let mut next: Vec<(Slot<T>, Health)> = Vec::new();
+        let mut gone = Vec::new();
         for (name, value) in list {
-            let name: Arc<str> = name.into();
             let at = known.iter().position(|(slot, _)| slot.endpoint.name == name);
             let endpoint = Arc::new(Endpoint { name, value });
             next.push(match at {
                 Some(at) => {
-                    let (slot, health) = known.swap_remove(at);
-                    (Slot { endpoint, ..slot }, health)
+                    let (mut slot, health) = known.swap_remove(at);
+                    gone.push(std::mem::replace(&mut slot.endpoint, endpoint));
+                    (slot, health)
                 }
                 None => {
                     let id = EndpointId(state.next_id);
@@ -121,14 +130,16 @@ impl<T> Endpoints<T> {
         }
         next.sort_by_key(|(slot, _)| slot.id);
         (state.slots, state.healths) = next.into_iter().unzip();
+        drop(guard);
+        drop((known, gone));
     }
 
     /// An endpoint to call now; none of those `tried`, as long as there is another. `None` only when
     /// there are no endpoints: when all would be left out, none is.
     pub fn pick(&self, tried: &[EndpointId], now: Instant) -> Option<Lease<'_, T>> {
-        let drawn = self.rng.next_u64();
         let mut state = lock(&self.state);
-        let State { limits, slots, healths, .. } = &mut *state;
+        let State { scale, rng, slots, healths, .. } = &mut *state;
+        let drawn = rng.next_alone();
         let is_new = |at: usize| !tried.contains(&slots[at].id);
         let is_in = |at: usize| !healths[at].is_out(now);
         let count = slots.len();
@@ -136,12 +147,12 @@ impl<T> Endpoints<T> {
             .or_else(|| two(drawn, count, is_new))
             .or_else(|| two(drawn, count, is_in))
             .or_else(|| two(drawn, count, |_| true))?;
-        let cost = |at: usize| slots[at].load.cost(&limits.config().balance, now);
+        let cost = |at: usize| slots[at].load.cost(scale, now);
         let at = second.filter(|&second| cost(second) < cost(first)).unwrap_or(first);
         let slot = &mut slots[at];
         slot.load.sent();
         let (id, endpoint) = (slot.id, slot.endpoint.clone());
-        Some(Lease { endpoints: self, id, endpoint, open: true })
+        Some(Lease { endpoints: self, id, at, endpoint, open: true })
     }
 
     /// All endpoints at this moment.
@@ -149,7 +160,7 @@ impl<T> Endpoints<T> {
         let state = lock(&self.state);
         let of = |(slot, health): (&Slot<T>, &Health)| Snapshot {
             name: slot.endpoint.name.clone(),
-            cost: slot.load.cost(&state.limits.config().balance, now),
+            cost: slot.load.cost(&state.scale, now),
             outstanding: slot.load.outstanding(),
             out_for: health.out_for(now),
         };
@@ -158,24 +169,26 @@ impl<T> Endpoints<T> {
 
     /// Takes new limits; records and ejections stay.
     pub fn reconfigure(&self, limits: Limits) {
-        lock(&self.state).limits = limits;
+        let mut state = lock(&self.state);
+        state.scale = Scale::new(&limits.config().balance);
+        state.limits = limits;
     }
 
-    fn end(&self, id: EndpointId, seen: Option<(Charge, Duration, Instant)>) {
+    fn end(&self, id: EndpointId, at: usize, seen: Option<(Charge, Duration, Instant)>) {
         let mut state = lock(&self.state);
-        let State { limits, slots, healths, interval_ends, .. } = &mut *state;
-        let Ok(at) = slots.binary_search_by_key(&id, |slot| slot.id) else { return };
+        let State { limits, scale, slots, healths, interval_ends, .. } = &mut *state;
+        // Still in its place, unless there is a new list.
+        let is_there = slots.get(at).is_some_and(|slot| slot.id == id);
+        let found = if is_there { Ok(at) } else { slots.binary_search_by_key(&id, |slot| slot.id) };
+        let Ok(at) = found else { return };
         slots[at].load.gone();
         let Some((charge, took, now)) = seen else { return };
-        let Config { balance, eject } = limits.config();
         match charge {
-            Charge::Success => slots[at].load.answered(took, balance, now),
-            Charge::Failure => {
-                slots[at].load.answered(took.max(balance.failure), balance, now);
-            }
+            Charge::Success => slots[at].load.answered(took, scale, now),
+            Charge::Failure => slots[at].load.answered(took.max(scale.failure), scale, now),
             Charge::Answered | Charge::Nothing => {}
         }
-        let Some(eject) = eject else { return };
+        let Some(eject) = &limits.config().eject else { return };
         let mut ejected = Vec::new();
         if let Some(rest) = outlier::report(healths, at, charge, eject, now) {
             ejected.push((at, rest));
@@ -184,6 +197,9 @@ impl<T> Endpoints<T> {
         if now >= *ends {
             *ends = after(now, eject.interval);
             ejected.extend(outlier::compare(healths, eject, now));
+        }
+        if ejected.is_empty() {
+            return;
         }
         let ejected: Vec<(Arc<str>, Duration)> =
             ejected.into_iter().map(|(at, rest)| (slots[at].endpoint.name.clone(), rest)).collect();
@@ -236,14 +252,14 @@ impl<T> Lease<'_, T> {
     /// Says how the call went, how long it took, and that it ended `now`.
     pub fn report(mut self, charge: Charge, took: Duration, now: Instant) {
         self.open = false;
-        self.endpoints.end(self.id, Some((charge, took, now)));
+        self.endpoints.end(self.id, self.at, Some((charge, took, now)));
     }
 }
 
 impl<T> Drop for Lease<'_, T> {
     fn drop(&mut self) {
         if self.open {
-            self.endpoints.end(self.id, None);
+            self.endpoints.end(self.id, self.at, None);
         }
     }
 }

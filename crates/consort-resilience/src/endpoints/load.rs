@@ -4,6 +4,27 @@
 use std::time::{Duration, Instant};
 
 use super::config::Balance;
+use crate::clock::{nanos, nanos_since};
+
+/// The settings of balancing in a form that takes no division for each call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scale {
+    /// Share of the decay time that a nanosecond is.
+    share: f64,
+    /// Seconds.
+    unknown: f64,
+    pub(crate) failure: Duration,
+}
+
+impl Scale {
+    pub(crate) fn new(balance: &Balance) -> Self {
+        Scale {
+            share: 1.0 / nanos(balance.decay).max(1) as f64,
+            unknown: balance.unknown.as_secs_f64(),
+            failure: balance.failure,
+        }
+    }
+}
 
 /// Peak-EWMA, as in Finagle and linkerd: a latency above the average replaces it at once, one
 /// below pulls it down slowly.
@@ -32,9 +53,9 @@ impl Load {
         self.outstanding = self.outstanding.saturating_sub(1);
     }
 
-    pub(crate) fn answered(&mut self, took: Duration, balance: &Balance, now: Instant) {
-        let took = took.as_secs_f64();
-        let kept = self.kept(balance, now);
+    pub(crate) fn answered(&mut self, took: Duration, scale: &Scale, now: Instant) {
+        let took = nanos(took) as f64 * 1e-9;
+        let kept = self.kept(scale, now);
         self.latency = Some(match self.latency {
             Some(average) if took < average => average * kept + took * (1.0 - kept),
             _ => took,
@@ -44,20 +65,18 @@ impl Load {
 
     /// Lower is better. What is known of an idle endpoint fades to nothing, so that it is tried
     /// again one day; so is one of which nothing is known.
-    pub(crate) fn cost(&self, balance: &Balance, now: Instant) -> f64 {
+    pub(crate) fn cost(&self, scale: &Scale, now: Instant) -> f64 {
         match (self.latency, self.outstanding) {
-            (Some(average), 0) => average * self.kept(balance, now),
+            (Some(average), 0) => average * self.kept(scale, now),
             (None, 0) => 0.0,
-            (latency, calls) => {
-                latency.unwrap_or(balance.unknown.as_secs_f64()) * f64::from(calls + 1)
-            }
+            (latency, calls) => latency.unwrap_or(scale.unknown) * f64::from(calls + 1),
         }
     }
 
-    fn kept(&self, balance: &Balance, now: Instant) -> f64 {
-        let idle = now.saturating_duration_since(self.updated);
+    fn kept(&self, scale: &Scale, now: Instant) -> f64 {
+        let idle = nanos_since(self.updated, now);
         // For short times the line is as good as the curve, and much cheaper.
-        let share = idle.as_secs_f64() / balance.decay.as_secs_f64();
+        let share = idle as f64 * scale.share;
         if share < 0.01 { 1.0 - share } else { (-share).exp() }
     }
 }
@@ -78,7 +97,7 @@ mod tests {
             events in prop::collection::vec((0_u8..3, 1_u64..2_000, 0_u64..3_000), 1..60),
         ) {
             let balance = Balance::default();
-            let start = moment();
+            let (start, scale) = (moment(), Scale::new(&balance));
             let mut load = Load::new(start);
             let (mut now, mut answers, mut calls) = (start, Vec::new(), 0_u32);
             for (kind, took, gap) in events {
@@ -93,7 +112,7 @@ mod tests {
                         calls = calls.saturating_sub(1);
                     }
                     _ => {
-                        load.answered(Duration::from_millis(took), &balance, now);
+                        load.answered(Duration::from_millis(took), &scale, now);
                         answers.push((now, took as f64 / 1_000.0));
                     }
                 }
@@ -114,7 +133,7 @@ mod tests {
                     (None, 0) => 0.0,
                     (average, calls) => average.unwrap_or(0.03) * f64::from(calls + 1),
                 };
-                let cost = load.cost(&balance, now);
+                let cost = load.cost(&scale, now);
                 prop_assert_eq!(load.outstanding(), calls);
                 prop_assert!((cost - expected).abs() <= 0.001 * expected + 1e-9, "{cost} {expected}");
             }
