@@ -76,6 +76,8 @@ mod pages {
     struct Pipeline;
     #[doc = include_str!("../../../docs/resilience/rate.md")]
     struct Rate;
+    #[doc = include_str!("../../../docs/resilience/registry.md")]
+    struct Registry;
     #[doc = include_str!("../../../docs/resilience/retry.md")]
     struct Retry;
     #[doc = include_str!("../../../docs/resilience/shed.md")]
