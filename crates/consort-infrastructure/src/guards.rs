@@ -43,6 +43,7 @@ pub struct Guards(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     table: Arc<RwLock<Table>>,
+    configuring: Mutex<()>,
     /// What reaches beyond this process.
     outside: Roster,
     local: Roster,
@@ -82,6 +83,7 @@ impl Guards {
             outside: roster(Box::new(outside)),
             local: roster(Box::new(local)),
             table,
+            configuring: Mutex::default(),
             limits,
             news,
             isolations: Mutex::default(),
@@ -97,13 +99,17 @@ impl Guards {
     /// `configuration` naming the setting that makes no sense; nothing is changed then.
     pub fn configure(&self, name: &str, callee: &Callee) -> Result<(), StepError> {
         let inner = &*self.0;
-        let mut table = inner.table.write().unwrap_or_else(PoisonError::into_inner);
-        table.set(name, callee)?;
+        // One after the other, so that the last change is the one that pipelines end up with. Not
+        // under the lock of the table: rosters ask the table for limits under their own locks.
+        let _turn = lock(&inner.configuring);
+        inner.table.write().unwrap_or_else(PoisonError::into_inner).set(name, callee)?;
         for pipeline in inner.outside.list() {
-            pipeline.reconfigure(table.outside(pipeline.callee()).clone());
+            let limits = read(&inner.table).outside(pipeline.callee()).clone();
+            pipeline.reconfigure(limits);
         }
         for pipeline in inner.local.list() {
-            pipeline.reconfigure(table.local(pipeline.callee()).clone());
+            let limits = read(&inner.table).local(pipeline.callee()).clone();
+            pipeline.reconfigure(limits);
         }
         Ok(())
     }
@@ -354,8 +360,10 @@ impl StepGuards for Guards {
         let local = effect == Effect::Pure;
         let name = callee.as_str();
         let roster = if local { &self.0.local } else { &self.0.outside };
-        let table = read(&self.0.table);
-        let limits = if local { table.local(name) } else { table.outside(name) }.clone();
+        let limits = {
+            let table = read(&self.0.table);
+            if local { table.local(name) } else { table.outside(name) }.clone()
+        };
         let pipeline = roster.find(name).unwrap_or_else(|| Pipeline::new(name, limits));
         let mut all = vec![GuardInfo::new("isolation", "refuses what an operator holds off")];
         let bound = "the run's deadline or the call's own time-out if earlier";

@@ -47,6 +47,30 @@ fn the_order_of_guards_is_what_describe_says() {
 }
 
 #[test]
+fn callees_arrive_while_others_are_configured_and_all_end_up_alike() {
+    let guards = Guards::new(Config::default()).unwrap();
+    let arrive = |whose: &str| {
+        for n in 0..1_000 {
+            assert!(guards.0.outside.get(&format!("acquire/{whose}{n}")).is_ok());
+            guards.describe(&Name::new("acquire").unwrap(), Effect::Read);
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| arrive("a"));
+        scope.spawn(|| arrive("b"));
+        for limit in 1..=100 {
+            let guards_of = json!({"bulkhead": {"limit": limit}});
+            let callee = Callee { preset: None, guards: guards_of };
+            guards.configure("acquire", &callee).unwrap();
+        }
+    });
+    let all = guards.0.outside.list();
+    assert_eq!(all.len(), 2_000);
+    let limit = |pipeline: &Pipeline| pipeline.limits().config().bulkhead.map(|one| one.limit);
+    assert!(all.iter().all(|pipeline| limit(pipeline) == Some(100)));
+}
+
+#[test]
 fn which_failures_count_is_what_the_table_says() {
     for category in Category::ALL {
         let facts = category.facts();

@@ -1,5 +1,7 @@
 //! The operations that steer: isolate, release, reset, configure, describe.
 
+use std::time::Duration;
+
 use consort_core::{
     Category, Context, Description, EventName, Facade, Name, Outcome, RunId, StepError, StepResult,
     journal::RunFilter, record::RunState,
@@ -11,6 +13,9 @@ use super::{
     request::{Configure, Isolate, Operate, Operated},
 };
 use crate::{guards::Callee, health::Isolation, isolation};
+
+/// How long to wait for the record of a release.
+const RECORDED: Duration = Duration::from_secs(2);
 
 impl Resilience {
     pub(super) async fn isolate(&self, cx: &Context, ask: Isolate) -> StepResult<Operated> {
@@ -36,7 +41,13 @@ impl Resilience {
 
     pub(super) async fn release(&self, callee: String) -> StepResult<Operated> {
         if self.end_isolations(&callee).await? == 0 {
-            return Ok(Outcome::skipped(format!("`{callee}` is not isolated")));
+            let held = self.guards.isolations();
+            let others: Vec<String> = held.iter().map(|one| format!("`{}`", one.callee)).collect();
+            let also = match others.as_slice() {
+                [] => String::new(),
+                others => format!("; what is: {}", others.join(", ")),
+            };
+            return Ok(Outcome::skipped(format!("`{callee}` is not isolated{also}")));
         }
         Ok(Outcome::succeeded(Operated::Release { callee }))
     }
@@ -81,7 +92,7 @@ impl Resilience {
         for run in &held {
             let event = EventName::new(isolation::RELEASE).expect("a valid name");
             match facade.signal(run, event, json!({})).await {
-                Ok(()) => {}
+                Ok(()) => over(&facade, run).await,
                 // It has ended by itself meanwhile.
                 Err(error) if error.category() == Category::Conflict => {}
                 Err(error) => return Err(error),
@@ -110,6 +121,15 @@ impl Resilience {
         }
         Ok(())
     }
+}
+
+/// Waits until the record of an isolation has ended, so that nobody who looks into the store after
+/// a release still finds one: not another process, not the next.
+async fn over(facade: &Facade, run: &RunId) {
+    // Taken up here even if this process takes up nothing else.
+    let ended = async { facade.resume(run).await?.await.map(drop) };
+    // A record that cannot be taken up now has its end written in it: it ends at the next start.
+    let _: Result<Result<(), StepError>, _> = tokio::time::timeout(RECORDED, ended).await;
 }
 
 /// What is registered under the name of a callee or of one of its endpoints.

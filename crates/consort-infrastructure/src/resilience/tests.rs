@@ -330,7 +330,6 @@ async fn what_is_held_off_stays_so_in_the_next_process() {
     assert_eq!(second.ending("part", json!({})).await, "circuit_open");
     assert_eq!(second.report().isolations.len(), 1);
     second.ask(on("release", "part")).await.unwrap();
-    pass(secs(1)).await;
     let third = second.restarted().await;
     assert_eq!(third.ending("part", json!({})).await, "succeeded");
     let runs = third.facade.runs(Default::default()).await.unwrap();
