@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 pub(crate) use analyze::{Analyze, Depth, Format};
 use clap::{Parser, Subcommand};
-pub(crate) use health::{Breakers, Health, Isolate, Steer};
+pub(crate) use health::{Breakers, Configure, Health, Isolate, Steer};
 pub(crate) use learn::{Arms, Explain, Feedback, Origin, Submit};
 pub(crate) use runs::{Backup, Cancel, Fork, Resume, Run, Runs, Show, Signal, State};
 
@@ -110,6 +110,8 @@ With --json: {name, version, …, request, response, guards: [{name, settings}]}
     Release(Steer),
     /// End an isolation, close the breakers and forget what was seen.
     Reset(Steer),
+    /// Give somebody other guards while the owner of the store runs.
+    Configure(Configure),
     /// Say how things turned out, and see what became of that.
     #[command(subcommand)]
     Feedback(Feedback),

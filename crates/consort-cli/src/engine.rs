@@ -6,7 +6,7 @@ use std::{fs, future::Future, path::Path};
 use consort::{
     Builder, Consort, capabilities,
     core::{
-        Category, StepError,
+        Category, Facade, Name, StepError,
         events::{Event, EventStream, Heard},
     },
 };
@@ -55,7 +55,7 @@ impl<'a> Engine<'a> {
         if !resume {
             builder = builder.no_resume();
         }
-        match Self::start(builder, console, true).await {
+        match Self::start(builder, settings, console, true).await {
             Err(Failure::Step(error)) if error.category() == Category::StoreLocked => {
                 Ok(Store::Others(*error))
             }
@@ -71,12 +71,22 @@ impl<'a> Engine<'a> {
     ) -> Result<Self, Failure> {
         let builder =
             Consort::builder().capabilities(config).infrastructure(settings.resilience.clone());
-        Self::start(builder, console, false).await
+        Self::start(builder, settings, console, false).await
     }
 
-    async fn start(builder: Builder, console: &'a Console, kept: bool) -> Result<Self, Failure> {
+    async fn start(
+        builder: Builder,
+        settings: &Settings,
+        console: &'a Console,
+        kept: bool,
+    ) -> Result<Self, Failure> {
         let interrupts = Interrupts::listen()?;
         let consort = builder.build().await?;
+        for name in settings.resilience.callees.keys() {
+            if !is_known(consort.facade(), name) {
+                console.note(&format!("warning: `resilience.callees.{name}` is about nobody here"));
+            }
+        }
         for (run, name, version) in consort.facade().blocked() {
             let why =
                 format!("warning: run {run} cannot go on: `{name} {version}` is not registered");
@@ -156,6 +166,12 @@ impl<'a> Engine<'a> {
         }
         Ok(())
     }
+}
+
+/// True when settings with this name, a callee or `callee/endpoint`, are about somebody.
+pub(crate) fn is_known(facade: &Facade, name: &str) -> bool {
+    let callee = name.split_once('/').map_or(name, |(callee, _)| callee);
+    Name::new(callee).is_ok_and(|callee| facade.describe(&callee).is_ok())
 }
 
 /// Makes the directory of a store that the user did not name.

@@ -226,8 +226,10 @@ async fn look(settings: &Settings, callee: Option<&str>) -> Result<Known, StepEr
         }
     }
     if known.report.as_ref().is_some_and(|report| report.callees.is_empty()) {
-        let what = callee.map_or_else(|| "anybody".to_owned(), |callee| format!("`{callee}`"));
-        known.no_data = Some(format!("{what} was not called by that process"));
+        known.no_data = Some(match callee {
+            Some(callee) => format!("`{callee}` was not called by that process"),
+            None => "that process has called nobody".to_owned(),
+        });
     }
     Ok(known)
 }

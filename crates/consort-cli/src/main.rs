@@ -94,6 +94,7 @@ async fn run(settings: &Settings, console: &Console, command: Command) -> Result
         Command::Isolate(typed) => steer::isolate(settings, console, typed).await,
         Command::Release(typed) => steer::release(settings, console, typed).await,
         Command::Reset(typed) => steer::reset(settings, console, typed).await,
+        Command::Configure(typed) => steer::configure(settings, console, typed).await,
         Command::Feedback(typed) => learn::feedback(settings, console, typed).await,
         Command::Policies => learn::policies(settings, console).await,
         Command::Arms(typed) => learn::arms(settings, console, typed).await,

@@ -1,13 +1,18 @@
-//! `consort isolate`, `release` and `reset`: through the owner of the store, or as its owner.
+//! `consort isolate`, `release`, `reset` and `configure`: through the owner of the store, or as its owner.
 
 use std::time::Duration;
 
 use consort::{
+    capabilities,
     core::{
         Category, Context, Name, Outcome, Request, StepError, StepResult, events::Event,
         journal::Message,
     },
-    infrastructure::resilience::request::{Isolate, One, Operate},
+    durable::sqlite::has_owner,
+    infrastructure::{
+        Callee, Guards,
+        resilience::request::{Configure, Isolate, One, Operate},
+    },
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -16,10 +21,10 @@ use tokio::sync::Notify;
 use crate::{
     args,
     console::Console,
-    engine::{Engine, Store},
+    engine::{Engine, Store, is_known},
     fail::{Failure, exit_code},
     health,
-    reading::{self, Posted},
+    reading::{self, Posted, blocking},
     settings::Settings,
 };
 
@@ -96,6 +101,43 @@ pub(crate) async fn reset(
     steer(settings, console, callee, ask, Done::Reset).await
 }
 
+/// Only the owner of the store can be changed: what this process would change ends with it.
+pub(crate) async fn configure(
+    settings: &Settings,
+    console: &Console,
+    typed: args::Configure,
+) -> Result<u8, Failure> {
+    let guards = typed.guards();
+    let args::Configure { callee, preset, .. } = typed;
+    if preset.is_none() && guards.is_null() {
+        let error = StepError::new(Category::InvalidRequest, "nothing to configure is named");
+        return Err(error.hint("name a --preset, or what differs with --set").into());
+    }
+    // What can never be is refused here, where there is somebody to tell.
+    let checked = Callee { preset, guards: guards.clone() };
+    Guards::new(settings.resilience.clone())?.configure(&callee, &checked)?;
+    let path = settings.store()?.path.clone();
+    if !blocking(move || has_owner(&path)).await? {
+        let why = "no process owns the store; what shall hold from its start on belongs in the \
+                   file of --config";
+        return tell(console, callee, Done::Nothing, Some(why.to_owned()));
+    }
+    let ask = Operate::Configure(Configure { callee: callee.clone(), preset, guards });
+    let here = Engine::in_memory(settings, console, capabilities::Config::default()).await?;
+    if !is_known(here.consort().facade(), &callee) {
+        console.note(&format!("warning: `{callee}` is not known here; the owner may know it"));
+    }
+    here.leave().await?;
+    let done = through_owner(settings, &callee, written(&ask)?, Done::Taken).await?;
+    tell(console, callee, done, None)
+}
+
+fn written(ask: &Operate) -> Result<Value, StepError> {
+    serde_json::to_value(ask).map_err(|error| {
+        StepError::new(Category::Internal, "a request cannot be written").because(&error)
+    })
+}
+
 async fn steer(
     settings: &Settings,
     console: &Console,
@@ -103,11 +145,12 @@ async fn steer(
     ask: Operate,
     done: Done,
 ) -> Result<u8, Failure> {
-    let request = serde_json::to_value(&ask).map_err(|error| {
-        StepError::new(Category::Internal, "a request cannot be written").because(&error)
-    })?;
+    let request = written(&ask)?;
     let (done, reason) = match Engine::open(settings, console, false).await? {
-        Store::Others(_) => (through_owner(settings, &callee, request, done).await?, None),
+        Store::Others(_) => {
+            let done = through_owner(settings, &callee, request, done).await?;
+            (done, (done == Done::Nothing).then(|| format!("`{callee}` is not isolated")))
+        }
         Store::Ours(mut engine) => {
             let consort = engine.consort();
             let asking = consort.facade().orchestrate(Operate::CALLEE, Context::default(), request);
@@ -123,6 +166,15 @@ async fn steer(
             }
         }
     };
+    tell(console, callee, done, reason)
+}
+
+fn tell(
+    console: &Console,
+    callee: String,
+    done: Done,
+    reason: Option<String>,
+) -> Result<u8, Failure> {
     if console.json {
         console.print_json(&Steered { callee, done, reason })?;
     } else {

@@ -135,6 +135,46 @@ async fn what_is_isolated_without_an_owner_is_isolated_for_the_next_one() {
     assert_eq!(told["reason"], "nothing is remembered of `acquire`");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn guards_of_the_owner_change_while_it_runs() {
+    let world = World::new();
+    let args = ["configure", "oracle", "--set", "breaker.consecutive_failures=1"];
+    let ended = world.run(&args).with_code(3);
+    assert!(ended.err.contains("no process owns the store"), "{ended:#?}");
+    let owner = own(&world).await;
+    assert_eq!(ask(&owner, false).await, Err(Category::Internal));
+    assert_eq!(ask(&owner, true).await, Ok(true), "one failure opens nothing");
+    let ended = world.run(&args).with_code(0);
+    let warning = "warning: `oracle` is not known here; the owner may know it\n";
+    assert_eq!(ended.err, format!("{warning}oracle: taken by the owner of the store\n"));
+    assert_eq!(ask(&owner, false).await, Err(Category::Internal));
+    assert_eq!(ask(&owner, true).await, Err(Category::CircuitOpen));
+    world.run(&["configure", "oracle", "--set", "breaker=off", "--json"]).with_code(0);
+    assert_eq!(ask(&owner, true).await, Ok(true), "what is off refuses nobody");
+
+    let refused = |what: &str| world.run(&["configure", "oracle", "--set", what]).with_code(40).err;
+    let told = refused("bulkhead.limit=0");
+    assert!(told.contains("`bulkhead.limit` must be 1 to 100000, not 0"), "{told}");
+    let told = refused("breaker.colour=1");
+    assert!(told.contains("unknown field `colour`"), "{told}");
+    world.run(&["configure", "oracle"]).with_code(10);
+    owner.close().await.unwrap();
+}
+
+#[test]
+fn what_is_released_is_released_for_whoever_looks_next() {
+    let world = World::new();
+    world.run(&["isolate", "acquire/example.org"]).with_code(0);
+    assert_eq!(world.runs()[0]["state"], "waiting");
+    let told = world.run(&["release", "acquire"]).with_code(3).err;
+    assert_eq!(told, "acquire: `acquire` is not isolated; what is: `acquire/example.org`\n");
+    world.run(&["release", "acquire/example.org"]).with_code(0);
+    assert_eq!(world.runs()[0]["state"], "ended");
+    let told = world.run(&["health", "--json"]).with_code(0).json();
+    assert_eq!(told["isolations"], json!([]));
+    world.run(&["release", "acquire/example.org"]).with_code(3);
+}
+
 #[test]
 fn guards_are_what_the_configuration_says() {
     let world = World::new();
@@ -147,6 +187,11 @@ fn guards_are_what_the_configuration_says() {
     assert!(names.contains(&"breaker") && !names.contains(&"retry"), "{names:?}");
     let bulkhead = guards.iter().find(|guard| guard["name"] == "bulkhead").unwrap();
     assert!(bulkhead["settings"].as_str().unwrap().starts_with("2 "), "{bulkhead}");
+
+    world.file("consort.toml", "[resilience.callees.'aquire/a.example']\npreset = 'search'");
+    let ended = world.run(&args).with_code(0);
+    let warning = "warning: `resilience.callees.aquire/a.example` is about nobody here\n";
+    assert_eq!(ended.err, warning);
 
     world.file("consort.toml", "[resilience]\ncallee.acquire.preset = 'search'");
     let ended = world.run(&args).with_code(40);
