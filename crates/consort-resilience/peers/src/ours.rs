@@ -17,7 +17,7 @@ use consort_resilience::retry::{self, Retry};
 use consort_resilience::shed::{self, Priority, Shed};
 use consort_resilience::{Charge, Clock, Rng, TokioClock, Verdict, timeout};
 
-use crate::harness::{measure, now};
+use crate::harness::{FLOOR, measure, now};
 
 const CLOCK: TokioClock = TokioClock;
 
@@ -160,7 +160,7 @@ pub fn pipeline() {
 pub fn floor() {
     use std::sync::atomic::{AtomicU64, Ordering};
     measure(
-        "floor",
+        FLOOR,
         "ready future",
         || (),
         |()| {
@@ -168,7 +168,7 @@ pub fn floor() {
         },
     );
     measure(
-        "floor",
+        FLOOR,
         "clock reading",
         || (),
         |()| {
@@ -176,7 +176,7 @@ pub fn floor() {
         },
     );
     measure(
-        "floor",
+        FLOOR,
         "atomic swap",
         || Arc::new(AtomicU64::new(0)),
         |atomic| {
