@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use consort_core::{
     Category, Component, Context, Decision, Descriptor, Durability, Kind, Layer, Name,
-    Orchestrator, Outcome, Request, StepError, StepResult, Version,
+    Orchestrator, Outcome, Request, StepError, StepResult, Timestamp, Version,
     learning::{Feedback, Record, Source, Subject},
 };
 use schemars::JsonSchema;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use view::{Compared, Summary};
 
-use crate::learning::{Change, Fate, Learning, Spec, What, hex};
+use crate::learning::{Change, Evaluate, Evaluation, Fate, Judged, Learning, Spec, What, hex};
 
 /// A model on its way from one installation to another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -72,6 +72,18 @@ pub enum Operation {
         /// Which one.
         domain: String,
     },
+    /// Tell what another policy would have earned, from what is on record.
+    Evaluate {
+        /// The domain.
+        domain: String,
+        /// What kind of thing it chooses.
+        component: Component,
+        /// The policy.
+        policy: Judged,
+        /// Decisions from then on, in milliseconds of Unix time. Default: all on record.
+        #[serde(default)]
+        since: Timestamp,
+    },
     /// Decide by another policy from now on.
     SwitchPolicy {
         /// The domain.
@@ -126,6 +138,8 @@ pub enum Answer {
         /// One entry for each kind of component that the domain chooses.
         domains: Vec<Compared>,
     },
+    /// What another policy would have earned.
+    Evaluated(Box<Evaluation>),
     /// The policy was changed.
     Changed {
         /// The version that it now has.
@@ -222,7 +236,7 @@ impl Orchestrator for AdvancedBandits {
     fn descriptor(&self) -> Descriptor {
         Descriptor {
             name: Name::new(Operation::CALLEE).expect("a valid name"),
-            version: Version::new(1, 0, 0),
+            version: Version::new(1, 1, 0),
             layer: Layer::Application,
             kind: Kind::Adaptive,
             durability: Durability::Ephemeral,
@@ -258,6 +272,11 @@ impl Orchestrator for AdvancedBandits {
                     return Err(unknown(&domain));
                 }
                 Answer::Compared { domains }
+            }
+            Operation::Evaluate { domain, component, policy, since } => {
+                let tenant = tenant.to_owned();
+                let asked = Evaluate { tenant, component, domain, policy, since };
+                Answer::Evaluated(Box::new(self.learning.evaluate(&asked).await?))
             }
             Operation::SwitchPolicy { domain, spec, why } => {
                 spec.check(&domain)?;

@@ -8,6 +8,7 @@ mod change;
 mod config;
 mod credit;
 mod domain;
+mod evaluate;
 mod fate;
 mod health;
 mod image;
@@ -39,6 +40,7 @@ pub use change::{Change, What, hex};
 pub use config::Config;
 pub use credit::Rule as Credit;
 pub use domain::{ArmStats, Domain, Odd};
+pub use evaluate::{Evaluation, Judged, Named, Question as Evaluate, evaluate};
 pub use fate::{Fate, Totals};
 pub use health::{Limits as HealthLimits, Moved, Standing, Window};
 pub use port::subject;
@@ -367,6 +369,21 @@ impl Learning {
             log.trim(position - keep).await?;
         }
         Ok(true)
+    }
+
+    /// Judges a policy by the log, everything queued so far included.
+    ///
+    /// # Errors
+    ///
+    /// As [`evaluate`].
+    pub async fn evaluate(&self, asked: &Evaluate) -> Result<Evaluation, StepError> {
+        let log = self.log().await?;
+        self.flush().await;
+        let (config, until) = {
+            let state = self.state();
+            (state.config().clone(), state.position())
+        };
+        evaluate(&*log, config, until, asked).await
     }
 
     /// Builds the state anew from the log and compares it with the one in use, bit for bit.

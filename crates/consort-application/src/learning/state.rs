@@ -70,6 +70,8 @@ pub struct State {
     pub(super) early: HashMap<u128, u32>,
     /// Moves of health since somebody asked.
     pub(super) moved: Vec<(Watched, Moved)>,
+    /// What was taught since somebody asked, where somebody does.
+    pub(super) taught: Option<Vec<(u128, Reward)>>,
 }
 
 /// 128 bits of a text within a tenant.
@@ -94,7 +96,18 @@ impl State {
             known: BTreeSet::new(),
             early: HashMap::new(),
             moved: Vec::new(),
+            taught: None,
         }
+    }
+
+    /// Nothing known; remembers what it teaches until [`Self::take_taught`].
+    pub(super) fn traced(config: Config) -> Self {
+        Self { taught: Some(Vec::new()), ..Self::new(config) }
+    }
+
+    /// Decisions and the rewards that reached them since the last call.
+    pub(super) fn take_taught(&mut self) -> Vec<(u128, Reward)> {
+        self.taught.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Position of the last record applied.
@@ -384,6 +397,9 @@ impl State {
                 let (tenant, component, _) = &route.key;
                 let watched = (tenant.clone(), *component, route.arm.clone());
                 self.watch(&watched, reward);
+                if let Some(taught) = &mut self.taught {
+                    taught.push((decision, reward));
+                }
                 Fate::Learned
             }
             Applied::Duplicate => Fate::Duplicate,

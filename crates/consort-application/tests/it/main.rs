@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
 mod crash;
+mod evaluate;
 mod hub;
 mod kit;
 mod outage;
