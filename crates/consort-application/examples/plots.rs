@@ -79,6 +79,7 @@ fn play(
             Question { component: Component::Model, domain: "point".into(), candidates, features };
         let situation = Situation {
             tenant: &tenant,
+            request: None,
             now,
             budget: Budget::UNLIMITED,
             random: &Drawn(rng::uniform(seed, 2, t)),

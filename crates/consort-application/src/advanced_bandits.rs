@@ -1,6 +1,7 @@
 //! `advanced_bandits`: choices for those outside of runs, and the policies behind all choices:
 //! looked at, compared, switched, carried from one installation to another.
 
+mod experiments;
 pub mod view;
 
 use std::collections::BTreeMap;
@@ -13,9 +14,11 @@ use consort_core::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
-use view::{Compared, Summary};
 
-use crate::learning::{Change, Evaluate, Evaluation, Fate, Judged, Learning, Spec, What, hex};
+pub use experiments::Action;
+use view::{Compared, Summary, Tried};
+
+use crate::learning::{Change, Evaluate, Evaluation, Fate, Learning, Spec, What, hex};
 
 /// A model on its way from one installation to another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -79,10 +82,15 @@ pub enum Operation {
         /// What kind of thing it chooses.
         component: Component,
         /// The policy.
-        policy: Judged,
+        policy: Box<Spec>,
         /// Decisions from then on, in milliseconds of Unix time. Default: all on record.
         #[serde(default)]
         since: Timestamp,
+    },
+    /// Try other policies on a share of the requests.
+    Experiment {
+        /// What is to be done.
+        action: Action,
     },
     /// Decide by another policy from now on.
     SwitchPolicy {
@@ -140,6 +148,11 @@ pub enum Answer {
     },
     /// What another policy would have earned.
     Evaluated(Box<Evaluation>),
+    /// Experiments that run and that ended.
+    Experiments {
+        /// Running ones first, then the others, the last one first.
+        experiments: Vec<Tried>,
+    },
     /// The policy was changed.
     Changed {
         /// The version that it now has.
@@ -201,6 +214,10 @@ impl AdvancedBandits {
         self.learning.submit_change(&change, Some(answer))?;
         match answered.await.map_err(|_| ended())? {
             Fate::Changed => Ok(self.learning.state().spec(&domain).0),
+            _ if self.learning.state().is_tried(&domain) => {
+                Err(StepError::new(Category::Conflict, format!("domain `{domain}` is being tried"))
+                    .hint("wait for its experiment or stop it: `consort experiment status`"))
+            }
             _ => Err(StepError::new(Category::InvalidRequest, "the policy cannot be changed so")
                 .cause("the model has another shape, other arms, or forgets")),
         }
@@ -275,8 +292,14 @@ impl Orchestrator for AdvancedBandits {
             }
             Operation::Evaluate { domain, component, policy, since } => {
                 let tenant = tenant.to_owned();
-                let asked = Evaluate { tenant, component, domain, policy, since };
+                let asked = Evaluate { tenant, component, domain, policy: *policy, since };
                 Answer::Evaluated(Box::new(self.learning.evaluate(&asked).await?))
+            }
+            Operation::Experiment { action } => {
+                self.experiment(tenant, action).await?;
+                Answer::Experiments {
+                    experiments: view::experiments(&self.learning.state(), tenant),
+                }
             }
             Operation::SwitchPolicy { domain, spec, why } => {
                 spec.check(&domain)?;

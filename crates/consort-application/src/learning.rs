@@ -5,6 +5,7 @@
 //! three words, three counters.
 
 mod change;
+mod choose;
 mod config;
 mod credit;
 mod domain;
@@ -20,6 +21,7 @@ mod spec;
 mod state;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use std::{
     fmt,
@@ -40,13 +42,14 @@ pub use change::{Change, What, hex};
 pub use config::Config;
 pub use credit::Rule as Credit;
 pub use domain::{ArmStats, Domain, Odd};
-pub use evaluate::{Evaluation, Judged, Named, Question as Evaluate, evaluate};
+pub use evaluate::{Evaluation, Named, Question as Evaluate, evaluate};
 pub use fate::{Fate, Totals};
 pub use health::{Limits as HealthLimits, Moved, Standing, Window};
 pub use port::subject;
 pub use queue::{Count, KINDS};
 pub use spec::{Needs, Policy, Spec, encode};
 pub use state::{Key, State, Watched};
+pub use trial::{Contender, End, Ended, Trial};
 
 use queue::{NotQueued, Queues, Waiting};
 

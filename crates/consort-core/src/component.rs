@@ -109,6 +109,9 @@ pub struct Choice {
 pub struct Situation<'a> {
     /// Whose work it is.
     pub tenant: &'a TenantId,
+    /// The request that the choice is part of: what an experiment keeps together. None outside of
+    /// runs, unless the caller named one.
+    pub request: Option<&'a str>,
     /// When.
     pub now: Timestamp,
     /// What the run may still spend.

@@ -269,7 +269,7 @@ impl Context {
             features: features.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect(),
         };
         question.check()?;
-        self.attached()?.decide(&self.0.tenant, question)
+        self.attached()?.decide(&self.0.tenant, self.request_id(), question)
     }
 
     /// Sends news upwards. In a durable run it is recorded; it is delivered at least once.

@@ -354,12 +354,14 @@ impl Run {
     pub(crate) fn decide(
         &self,
         tenant: &TenantId,
+        request: Option<&RequestId>,
         question: Question,
     ) -> Result<Decision, StepError> {
         let choose = |id: String| -> Result<Decision, StepError> {
             let registry = self.host.registry.load();
             let situation = Situation {
                 tenant,
+                request: request.map(RequestId::as_str),
                 now: self.host.clock.utc(),
                 budget: self.ledger.left(),
                 random: &*self.host.random,

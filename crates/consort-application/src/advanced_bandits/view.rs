@@ -1,11 +1,11 @@
 //! What is told of domains, arms and decisions. Computed from the state; nothing is made up.
 
-use consort_bandit::ArmSet;
+use consort_bandit::{ArmSet, inference::Phase};
 use consort_core::{Component, Decision, StepError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::learning::{Change, Domain, Key, Spec, Standing, State};
+use crate::learning::{Change, Domain, Ended, Key, Spec, Standing, State, Trial};
 
 /// One arm.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -251,4 +251,103 @@ fn label(domain: &Domain, question: &consort_core::Question, slot: usize) -> Str
         return domain.schema().label(slot).unwrap_or_else(|| format!("slot {slot}"));
     }
     names.join(" + ")
+}
+
+/// One side of an experiment that serves.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Served {
+    /// Rewards that it earned itself.
+    pub rewards: u64,
+    /// Their mean; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean: Option<f64>,
+}
+
+/// A contender.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Rival {
+    /// Its name.
+    pub name: String,
+    /// `shadow`, `canary`, `promoted`, or `withdrawn` with the reason.
+    #[schemars(with = "serde_json::Value")]
+    pub phase: Phase,
+    /// Decisions that it was watched at, without serving.
+    pub shadowed: u64,
+    /// Of these, how often it preferred what was done.
+    pub agreed: u64,
+    /// Of these, how often it could not answer.
+    pub failed: u64,
+    /// What it earned itself. What it would have earned in the shadow nobody knows.
+    #[serde(flatten)]
+    pub served: Served,
+    /// Evidence that it is better, from 1; at `promoted_at` it is promoted.
+    pub better: f64,
+    /// Evidence that it is worse, from 1; at `withdrawn_at` it is withdrawn.
+    pub worse: f64,
+    /// Rewards outside the declared range.
+    pub clipped: u64,
+}
+
+/// An experiment as it is told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Tried {
+    /// The domain.
+    pub domain: String,
+    /// What kind of thing it chooses.
+    pub component: Component,
+    /// Log time of its start in milliseconds.
+    pub started: u64,
+    /// Why.
+    pub why: String,
+    /// Share of the requests that all contenders together serve.
+    pub share: f64,
+    /// Evidence at which a contender is promoted.
+    pub promoted_at: f64,
+    /// Evidence at which one is withdrawn.
+    pub withdrawn_at: f64,
+    /// The policy in use.
+    pub control: Served,
+    /// Who contends with it.
+    pub candidates: Vec<Rival>,
+    /// Its end; absent while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
+}
+
+/// The experiments of a tenant: those that run, then the others, the last one first.
+pub fn experiments(state: &State, tenant: &str) -> Vec<Tried> {
+    let past: Vec<_> = state.past_trials().collect();
+    let all = state.trials().chain(past.into_iter().rev());
+    all.filter(|(key, _)| key.0 == tenant).map(|(key, trial)| tried(key, trial)).collect()
+}
+
+fn tried(key: &Key, trial: &Trial) -> Tried {
+    let rival = |(at, name): (usize, &String)| {
+        let standing = trial.experiment.standing(at)?;
+        Some(Rival {
+            name: name.clone(),
+            phase: standing.phase,
+            shadowed: standing.shadowed,
+            agreed: standing.agreed,
+            failed: standing.failed,
+            served: Served { rewards: standing.rewards, mean: standing.mean },
+            better: standing.better,
+            worse: standing.worse,
+            clipped: standing.clipped,
+        })
+    };
+    let (rewards, mean) = trial.experiment.control();
+    let settings = trial.settings;
+    Tried {
+        domain: key.2.clone(),
+        component: key.1,
+        started: trial.started,
+        why: trial.why.clone(),
+        share: settings.share,
+        promoted_at: trial.names.len() as f64 / settings.promote_alpha,
+        withdrawn_at: 1.0 / settings.withdraw_alpha,
+        control: Served { rewards, mean },
+        candidates: trial.names.iter().enumerate().filter_map(rival).collect(),
+        ended: trial.ended.clone(),
+    }
 }

@@ -1,6 +1,8 @@
 //! Changes of policies: records of the log like all else, so that a replay makes them too.
 
-use consort_bandit::{CannotMerge, InvalidConfig, Persist, codec, linear::Ridge};
+use consort_bandit::{
+    CannotMerge, InvalidConfig, Persist, codec, inference::Settings, linear::Ridge,
+};
 use consort_core::{Component, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,7 @@ use super::{
     fate::Fate,
     spec::{Policy, Spec},
     state::State,
+    trial::{self, Contender, End},
 };
 
 /// What is done to the policies of a domain.
@@ -34,6 +37,25 @@ pub enum What {
         arms: Vec<String>,
         /// Adds instead of replacing: the same as if both had learned in one place.
         merge: bool,
+    },
+    /// Begins an experiment.
+    StartExperiment {
+        /// The tenant in whose decisions it runs.
+        tenant: String,
+        /// What kind of thing is chosen.
+        component: Component,
+        /// Who contends with the policy in use.
+        candidates: Vec<Contender>,
+        /// Shares and evidence asked for.
+        #[schemars(with = "Value")]
+        settings: Settings,
+    },
+    /// Ends an experiment; the policy in use stays.
+    StopExperiment {
+        /// The tenant.
+        tenant: String,
+        /// What kind of thing is chosen.
+        component: Component,
     },
 }
 
@@ -72,7 +94,17 @@ impl State {
             change.version = version;
         }
         let done = match &change.what {
+            What::Spec { .. } | What::Import { .. } if self.is_tried(&change.domain) => false,
             What::Spec { spec } => self.respec(&change, spec),
+            What::StartExperiment { tenant, component, candidates, settings } => {
+                let key = trial::key(tenant, *component, &change.domain);
+                self.start_trial(key, &change, candidates, *settings)
+            }
+            What::StopExperiment { tenant, component } => {
+                change.version = version;
+                let key = trial::key(tenant, *component, &change.domain);
+                self.end_trial(&key, End::Stopped(change.why.clone()))
+            }
             What::Import { tenant, component, model, arms, merge } => {
                 let key = (tenant.clone(), *component, change.domain.clone());
                 let import = Import { model, arms, merge: *merge, spec: &spec };

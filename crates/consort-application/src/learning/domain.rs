@@ -195,10 +195,40 @@ impl Domain {
             StepError::new(Category::InvalidRequest, "the question cannot be decided")
                 .because(&refused)
         })?;
-        let arm = odds.pick(unit).arm;
         let of = |values: &[f64]| places.iter().map(|arm| values[*arm]).collect::<Vec<_>>();
+        let scores = of(odds.means());
+        let fixed = self.book.spec.fixed.as_ref();
+        let fixed = fixed.and_then(|name| question.candidates.iter().position(|c| c == name));
+        if let Some(fixed) = fixed.filter(|at| !left_out(*at)) {
+            return Ok(self.always(fixed, &left_out, scores, unit));
+        }
+        let arm = odds.pick(unit).arm;
         let chosen = places.iter().position(|place| *place == arm).unwrap_or(0);
-        Ok(Odd { propensities: of(odds.probabilities()), scores: of(odds.means()), chosen })
+        Ok(Odd { propensities: of(odds.probabilities()), scores, chosen })
+    }
+
+    /// The fixed candidate, but for what the floor gives to all that can be chosen.
+    fn always(
+        &self,
+        fixed: usize,
+        left_out: &dyn Fn(usize) -> bool,
+        scores: Vec<f64>,
+        unit: f64,
+    ) -> Odd {
+        let floor = self.book.spec.floor;
+        let open = (0..scores.len()).filter(|at| !left_out(*at)).count() as f64;
+        let share = |at: usize| match left_out(at) {
+            true => 0.0,
+            false => floor / open + if at == fixed { 1.0 - floor } else { 0.0 },
+        };
+        let propensities: Vec<f64> = (0..scores.len()).map(share).collect();
+        let mut left = unit;
+        let drawn = propensities.iter().position(|p| {
+            left -= p;
+            left < 0.0
+        });
+        // Rounding may leave a crumb behind the last candidate.
+        Odd { chosen: drawn.unwrap_or(fixed), propensities, scores }
     }
 
     /// Opens a decision. The arms of its candidates become known, in their order.
@@ -246,6 +276,11 @@ impl Domain {
             let _ = stats.sequence.push(value);
         }
         applied
+    }
+
+    /// The same under another number, so that what is decided from now on can be told apart.
+    pub(super) fn renumber(&mut self, version: u64) {
+        self.book.version = version;
     }
 
     /// Knows these arms, in this order, and has this version.

@@ -26,16 +26,6 @@ use super::{
     state::{State, digest},
 };
 
-/// The policy that is judged.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Judged {
-    /// One candidate, whenever it can be chosen; what was done where it cannot.
-    Always(String),
-    /// A policy that learns.
-    Spec(Box<Spec>),
-}
-
 /// What is asked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Question {
@@ -46,7 +36,7 @@ pub struct Question {
     /// Of which point of choice.
     pub domain: String,
     /// Which policy.
-    pub policy: Judged,
+    pub policy: Spec,
     /// Decisions from then on; the policy learns from earlier ones too.
     pub since: Timestamp,
 }
@@ -157,7 +147,7 @@ struct Judge<'a> {
     asked: &'a Question,
     /// Follows the log to know which reward reaches which decision.
     state: State,
-    /// The judged policy, or the model that predicts for a fixed one.
+    /// The judged policy.
     policy: Domain,
     arms: BTreeMap<String, usize>,
     lines: Vec<Line>,
@@ -169,12 +159,8 @@ impl<'a> Judge<'a> {
     fn new(config: Config, before: u64, asked: &'a Question) -> Result<Self, StepError> {
         let mut state = State::traced(config);
         state.ledger.position = before;
-        let spec = match &asked.policy {
-            Judged::Spec(spec) => (**spec).clone(),
-            Judged::Always(_) => state.config.spec(&asked.domain),
-        };
-        spec.check(&asked.domain)?;
-        let policy = Domain::new(spec, 1, state.limits()).map_err(|error| {
+        asked.policy.check(&asked.domain)?;
+        let policy = Domain::new(asked.policy.clone(), 1, state.limits()).map_err(|error| {
             StepError::new(Category::Configuration, "the policy cannot be judged").because(&error)
         })?;
         let (arms, lines, by_decision) = (BTreeMap::new(), Vec::new(), HashMap::new());
@@ -209,18 +195,6 @@ impl<'a> Judge<'a> {
             return Ok(());
         }
         let odd = self.policy.decide(question, skipped, 0.0)?;
-        let target = match &self.asked.policy {
-            Judged::Spec(_) => odd.propensities,
-            Judged::Always(arm) => {
-                let at = question.candidates.iter().position(|name| name == arm);
-                match at.filter(|at| skipped.iter().all(|skip| skip.candidate != *at)) {
-                    Some(at) => {
-                        (0..propensities.len()).map(|i| f64::from(u8::from(i == at))).collect()
-                    }
-                    None => propensities.clone(),
-                }
-            }
-        };
         if made.at >= self.asked.since {
             for name in &question.candidates {
                 let next = self.arms.len();
@@ -229,7 +203,7 @@ impl<'a> Judge<'a> {
             let cells: Vec<Cell> = question
                 .candidates
                 .iter()
-                .zip(target.iter().zip(propensities).zip(&odd.scores))
+                .zip(odd.propensities.iter().zip(propensities).zip(&odd.scores))
                 .map(|(name, ((&target, &logging), &score))| {
                     let predicted = score.clamp(0.0, 1.0);
                     Cell { arm: self.arms[name], target, logging, predicted }

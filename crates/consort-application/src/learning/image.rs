@@ -3,8 +3,9 @@
 //! ```text
 //! "CSLN" | version u32 | parts: length u64, bytes
 //! ```
-//! The first part is the ledger as JSON; then, for each domain, its key and book as JSON and its
-//! learner in the bandits' own stored form.
+//! The first part is the ledger as JSON. From version 2 on, the second one is the number of
+//! domains. Then, for each domain, come its key and book as JSON and its learner in the bandits'
+//! own stored form; after them the contenders of experiments, in the same form and in their order.
 
 use consort_bandit::{codec, learner::Learner};
 use consort_core::{Category, StepError};
@@ -14,10 +15,11 @@ use super::{
     domain::{Book, Domain},
     spec::Policy,
     state::{Key, Ledger, State},
+    trial::Trial,
 };
 
 const MAGIC: &[u8; 4] = b"CSLN";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 impl State {
     /// The stored form.
@@ -30,7 +32,9 @@ impl State {
         out.extend_from_slice(MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());
         part(&mut out, &json(&self.ledger)?);
-        for (key, domain) in &self.domains {
+        part(&mut out, &json(&self.domains.len())?);
+        let rivals = self.rivals.iter().flat_map(|(key, all)| all.iter().map(move |d| (key, d)));
+        for (key, domain) in self.domains.iter().chain(rivals) {
             part(&mut out, &json(&(key, &domain.book))?);
             part(&mut out, &codec::to_bytes(&domain.learner));
         }
@@ -51,6 +55,7 @@ impl State {
             return Err(StepError::new(Category::StoreTooNew, message));
         }
         let ledger: Ledger = parse(next(&mut rest)?)?;
+        let domains: usize = if version < 2 { usize::MAX } else { parse(next(&mut rest)?)? };
         let mut state = Self::new(config);
         while !rest.is_empty() {
             let (key, book): (Key, Book) = parse(next(&mut rest)?)?;
@@ -58,13 +63,23 @@ impl State {
                 .map_err(|error| damaged("holds a damaged learner").because(&error))?;
             let domain = Domain::restored(book, learner)
                 .map_err(|error| damaged("holds a damaged policy").because(&error))?;
-            state.domains.insert(key, domain);
+            if state.domains.len() < domains {
+                state.domains.insert(key, domain);
+            } else {
+                state.rivals.entry(key).or_default().push(domain);
+            }
         }
         state.by_decision =
             ledger.routes.iter().map(|(_, id, route)| (*id, route.clone())).collect();
         state.known = ledger.seen.iter().copied().collect();
         for early in &ledger.early {
             *state.early.entry(early.decision).or_default() += 1;
+        }
+        let counts = |(key, trial): (&Key, &Trial)| {
+            state.rivals.get(key).map_or(0, Vec::len) == trial.names.len()
+        };
+        if !ledger.trials.iter().all(counts) || state.rivals.len() != ledger.trials.len() {
+            return Err(damaged("lacks contenders of an experiment"));
         }
         state.ledger = ledger;
         Ok(state)

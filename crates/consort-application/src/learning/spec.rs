@@ -48,6 +48,10 @@ pub struct Spec {
     /// The rule that turns predictions into probabilities, as `{"rule": "squarecb", …}`.
     #[schemars(with = "Value")]
     pub rule: Rule,
+    /// Always this candidate, whenever it can be chosen, whatever the rule says. For versions of
+    /// one thing that are compared as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fixed: Option<String>,
     /// Probability of a uniform choice mixed into every decision: what keeps the log fit for
     /// evaluating other policies. Default 0.02.
     pub floor: f64,
@@ -74,6 +78,7 @@ impl Default for Spec {
     fn default() -> Self {
         Self {
             rule: Rule::SquareCb { gamma: 10.0, exponent: 0.5 },
+            fixed: None,
             floor: 0.02,
             ties: Ties::Uniform,
             lambda: 1.0,
@@ -86,6 +91,11 @@ impl Default for Spec {
 }
 
 impl Spec {
+    /// Always `candidate`, and nothing else is ever tried.
+    pub fn always(candidate: &str) -> Self {
+        Self { fixed: Some(candidate.to_owned()), floor: 0.0, ..Self::default() }
+    }
+
     /// An untaught policy and the schema of its features.
     ///
     /// # Errors
@@ -125,6 +135,9 @@ impl Spec {
 
     /// Name of the rule, for records.
     pub fn rule_name(&self) -> String {
+        if self.fixed.is_some() {
+            return "fixed".to_owned();
+        }
         let written = serde_json::to_value(self.rule).unwrap_or_default();
         written.get("rule").and_then(Value::as_str).unwrap_or("policy").to_owned()
     }

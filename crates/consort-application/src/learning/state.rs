@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use consort_bandit::learner::{Applied, Limits as LearnerLimits};
 use consort_core::{
-    Category, Choice, Component, Question, Situation, Skipped, StepError,
+    Category, Component,
     learning::{Feedback, Made, Record, Subject},
 };
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,7 @@ use super::{
     fate::{Fate, Totals},
     health::{Moved, Window},
     spec::Spec,
+    trial::{Served, Trial},
 };
 
 /// A point of choice: tenant, kind of component, domain.
@@ -30,6 +31,9 @@ pub type Watched = (String, Component, String);
 pub(super) struct Route {
     pub(super) key: Key,
     pub(super) arm: String,
+    /// Who served it, in an experiment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) served: Option<Served>,
 }
 
 /// A reward whose decision is not known yet.
@@ -47,6 +51,12 @@ pub(super) struct Ledger {
     pub(super) now: u64,
     pub(super) specs: BTreeMap<String, (u64, Spec)>,
     pub(super) history: Vec<Change>,
+    /// Experiments that run.
+    #[serde(default, with = "super::pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) trials: BTreeMap<Key, Trial>,
+    /// Experiments that ended.
+    #[serde(default, skip_serializing_if = "VecDeque::is_empty")]
+    pub(super) past: VecDeque<(Key, Trial)>,
     pub(super) totals: Totals,
     #[serde(with = "super::pairs")]
     pub(super) health: BTreeMap<Watched, Window>,
@@ -63,6 +73,8 @@ pub struct State {
     pub(super) config: Config,
     pub(super) ledger: Ledger,
     pub(super) domains: BTreeMap<Key, Domain>,
+    /// Contenders of the experiments that run.
+    pub(super) rivals: BTreeMap<Key, Vec<Domain>>,
     /// Ledger's routes by decision.
     pub(super) by_decision: HashMap<u128, Route>,
     pub(super) known: BTreeSet<u128>,
@@ -92,6 +104,7 @@ impl State {
             config,
             ledger: Ledger::default(),
             domains: BTreeMap::new(),
+            rivals: BTreeMap::new(),
             by_decision: HashMap::new(),
             known: BTreeSet::new(),
             early: HashMap::new(),
@@ -169,94 +182,6 @@ impl State {
         installed.unwrap_or_else(|| (1, self.config.spec(domain)))
     }
 
-    // ===== choosing =====
-
-    /// Chooses among the candidates of a question. Candidates whose needs are unmet or whose
-    /// health is bad are skipped. If health leaves nobody, it says nothing about whom to choose:
-    /// then only those stay out that asked for a pause, or nobody.
-    ///
-    /// # Errors
-    ///
-    /// `unavailable` when the needs of no candidate are met; `invalid_request` for features that
-    /// do not fit; `resource_exhausted` for too many arms or domains.
-    pub fn choose(
-        &self,
-        situation: Situation<'_>,
-        question: &Question,
-    ) -> Result<Choice, StepError> {
-        let tenant = situation.tenant.as_str();
-        let key = (tenant.to_owned(), question.component, question.domain.clone());
-        let fresh;
-        let domain = match self.domains.get(&key) {
-            Some(domain) => domain,
-            None if self.domains.len() >= self.config.domains => {
-                let message = format!("more than {} points of choice", self.config.domains);
-                return Err(StepError::new(Category::ResourceExhausted, message));
-            }
-            None => {
-                let (version, spec) = self.spec(&question.domain);
-                fresh = Domain::new(spec, version, self.limits()).map_err(|error| {
-                    StepError::new(Category::Configuration, "the domain has no usable policy")
-                        .because(&error)
-                })?;
-                &fresh
-            }
-        };
-        let skipped = self.skip(&situation, question, domain)?;
-        let odd = domain.decide(question, &skipped, situation.random.unit())?;
-        Ok(Choice {
-            chosen: odd.chosen,
-            propensities: odd.propensities,
-            scores: Some(odd.scores),
-            policy: format!("{}/{}", question.domain, domain.spec().rule_name()),
-            version: domain.version(),
-            skipped,
-        })
-    }
-
-    fn skip(
-        &self,
-        situation: &Situation<'_>,
-        question: &Question,
-        domain: &Domain,
-    ) -> Result<Vec<Skipped>, StepError> {
-        let needs = &domain.spec().needs;
-        let mut skipped: Vec<Skipped> = Vec::new();
-        for (candidate, name) in question.candidates.iter().enumerate() {
-            let unmet = needs
-                .get(name)
-                .and_then(|needs| needs.unmet(&situation.budget, situation.registered));
-            skipped.extend(unmet.map(|why| Skipped { candidate, why }));
-        }
-        let all = question.candidates.len();
-        if skipped.len() == all {
-            let error = StepError::new(Category::Unavailable, "the needs of no candidate are met");
-            return Err(skipped.iter().fold(error, |error, skip| {
-                error.cause(format!("`{}`: {}", question.candidates[skip.candidate], skip.why))
-            }));
-        }
-        let (tenant, now) = (situation.tenant.as_str().to_owned(), situation.now.0);
-        // Why each of the others is out, and whether that is only a pause it asked for.
-        let sick = question.candidates.iter().enumerate().filter_map(|(candidate, name)| {
-            let watched = (tenant.clone(), question.component, name.clone());
-            let window = self.ledger.health.get(&watched)?;
-            Some((Skipped { candidate, why: window.refusal(now)? }, window.is_paused(now)))
-        });
-        let sick: Vec<(Skipped, bool)> = sick
-            .filter(|(sick, _)| !skipped.iter().any(|unmet| unmet.candidate == sick.candidate))
-            .collect();
-        let paused = sick.iter().filter(|(_, paused)| *paused).count();
-        let only_paused = skipped.len() + sick.len() >= all;
-        if !only_paused || skipped.len() + paused < all {
-            let out = sick.into_iter().filter(|(_, paused)| *paused || !only_paused);
-            skipped.extend(out.map(|(skip, _)| skip));
-            skipped.sort_by_key(|skip| skip.candidate);
-        }
-        Ok(skipped)
-    }
-
-    // ===== learning =====
-
     /// Applies the record at `position`; those at or below the last one are ignored, so a log may
     /// be replayed from any point.
     pub fn apply(&mut self, position: u64, record: &Record) -> Fate {
@@ -300,7 +225,9 @@ impl State {
             let watched = (tenant.to_owned(), question.component, name.clone());
             self.ledger.health.entry(watched).or_default();
         }
-        let route = Route { key, arm: made.decision.choice().to_owned() };
+        let served = self.tried(&key, id, made);
+        self.settle(&key);
+        let route = Route { key, arm: made.decision.choice().to_owned(), served };
         self.by_decision.insert(id, route.clone());
         self.ledger.routes.push_back((made.at.0, id, route));
         let mut waiting: Vec<Reward> = Vec::new();
@@ -390,10 +317,11 @@ impl State {
 
     /// One reward to the learner of its decision, and to the health of what was chosen.
     fn teach(&mut self, decision: u128, reward: Reward) -> Fate {
-        let Some(route) = self.by_decision.get(&decision) else { return Fate::Closed };
+        let Some(route) = self.by_decision.get(&decision).cloned() else { return Fate::Closed };
         let Some(domain) = self.domains.get_mut(&route.key) else { return Fate::Closed };
         match domain.reward(decision, reward) {
             Applied::Learned { .. } => {
+                self.tried_reward(&route.key, decision, route.served, reward);
                 let (tenant, component, _) = &route.key;
                 let watched = (tenant.clone(), *component, route.arm.clone());
                 self.watch(&watched, reward);

@@ -82,6 +82,7 @@ impl Log {
         let tenant = tenant();
         let situation = Situation {
             tenant: &tenant,
+            request: None,
             now: Timestamp(now),
             budget: Budget { money: Some(5), ..Budget::UNLIMITED },
             random: &Seeded::new(now),

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use consort_application::learning::{Config, Evaluate, Evaluation, Judged, Spec, evaluate};
+use consort_application::learning::{Config, Evaluate, Evaluation, Spec, evaluate};
 use consort_bandit::{Rule, rng::uniform};
 use consort_core::{
     Category, Component, Decision, Question, StepError, TenantId, Timestamp,
@@ -73,11 +73,7 @@ async fn log(n: u64, p: f64) -> MemoryLearningLog {
     log
 }
 
-async fn judge(
-    log: &MemoryLearningLog,
-    policy: Judged,
-    since: u64,
-) -> Result<Evaluation, StepError> {
+async fn judge(log: &MemoryLearningLog, policy: Spec, since: u64) -> Result<Evaluation, StepError> {
     let asked = Evaluate {
         tenant: TenantId::default().to_string(),
         component: Component::Model,
@@ -96,7 +92,7 @@ fn holds(interval: Option<(f64, f64)>, truth: f64) -> bool {
 async fn a_fixed_choice_is_worth_what_it_would_have_earned() {
     let log = log(2000, 0.3).await;
     for arm in [0, 1] {
-        let told = judge(&log, Judged::Always(ARMS[arm].into()), 0).await.unwrap();
+        let told = judge(&log, Spec::always(ARMS[arm]), 0).await.unwrap();
         assert_eq!((told.decisions, told.rows, told.refused.clone()), (2000, 1800, None));
         // Of the rewarded nine in ten, four are about long texts and five about short ones.
         let truth = (4.0 * mean(arm, true) + 5.0 * mean(arm, false)) / 9.0;
@@ -111,7 +107,7 @@ async fn a_fixed_choice_is_worth_what_it_would_have_earned() {
 async fn a_policy_that_looks_at_the_text_is_found_better_than_the_one_that_logged() {
     let log = log(2000, 0.5).await;
     let spec = Spec { rule: Rule::Greedy, ..Spec::default() };
-    let told = judge(&log, Judged::Spec(Box::new(spec)), 500_000).await.unwrap();
+    let told = judge(&log, spec, 500_000).await.unwrap();
     assert_eq!(told.decisions, 1500);
     let (low, _) = told.interval.unwrap();
     assert!(told.logged.unwrap() < 0.6 && low > 0.6, "{told:?}");
@@ -121,7 +117,7 @@ async fn a_policy_that_looks_at_the_text_is_found_better_than_the_one_that_logge
 #[tokio::test]
 async fn a_log_that_hardly_tried_a_choice_refuses_to_praise_it() {
     // Twice in a thousand: the effective sample is a handful.
-    let told = judge(&log(2000, 0.002).await, Judged::Always("large".into()), 0).await.unwrap();
+    let told = judge(&log(2000, 0.002).await, Spec::always("large"), 0).await.unwrap();
     assert!(told.effective < 20.0, "{told:?}");
     assert!(told.estimate.is_none() && told.interval.is_none() && told.others.is_empty());
     let why = told.refused.unwrap();
@@ -132,17 +128,17 @@ async fn a_log_that_hardly_tried_a_choice_refuses_to_praise_it() {
 async fn judging_changes_nothing_and_says_the_same_twice() {
     let log = log(300, 0.5).await;
     let before = log.extent().await.unwrap();
-    let once = judge(&log, Judged::Always("small".into()), 0).await.unwrap();
-    assert_eq!(once, judge(&log, Judged::Always("small".into()), 0).await.unwrap());
+    let once = judge(&log, Spec::always("small"), 0).await.unwrap();
+    assert_eq!(once, judge(&log, Spec::always("small"), 0).await.unwrap());
     assert_eq!(log.extent().await.unwrap(), before);
 }
 
 #[tokio::test]
 async fn what_was_never_decided_and_specs_that_cannot_be_are_refused_by_name() {
     let empty = MemoryLearningLog::new();
-    let error = judge(&empty, Judged::Always("small".into()), 0).await.unwrap_err();
+    let error = judge(&empty, Spec::always("small"), 0).await.unwrap_err();
     assert_eq!(error.category(), Category::NotFound);
     let spec = Spec { lambda: -1.0, ..Spec::default() };
-    let error = judge(&empty, Judged::Spec(Box::new(spec)), 0).await.unwrap_err();
+    let error = judge(&empty, spec, 0).await.unwrap_err();
     assert!(error.to_string().contains("lambda"), "{error}");
 }

@@ -8,3 +8,4 @@ mod hub;
 mod kit;
 mod outage;
 mod runs;
+mod trials;

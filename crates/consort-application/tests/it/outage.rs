@@ -96,6 +96,7 @@ fn play(seed: u64, outage: bool, has: Has) -> Played {
         };
         let situation = Situation {
             tenant: &tenant,
+            request: None,
             now: Timestamp(now),
             budget: Budget::UNLIMITED,
             random: &Drawn(rng::uniform(seed, 2, t)),

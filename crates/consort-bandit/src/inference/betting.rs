@@ -1,5 +1,7 @@
 //! Betting e-process: evidence against "no better" that may be read at any time.
 
+use serde::{Deserialize, Serialize};
+
 /// Bets 2⁻¹ to 2⁻⁸ run side by side.
 const BETS: usize = 8;
 /// Capital beyond which counting on changes nothing.
@@ -10,7 +12,7 @@ const FORTUNE: f64 = 1e100;
 /// Whoever bets on positive differences cannot, if the claim is true, ever multiply the starting
 /// capital by `m` with probability above 1/m (Ville's inequality). The capital here is the mean of
 /// eight bettors, each staking a fixed share 2⁻ᵇ, so nothing has to be tuned.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Betting {
     capital: [f64; BETS],
 }

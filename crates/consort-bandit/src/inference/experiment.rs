@@ -76,7 +76,8 @@ pub enum Reason {
 }
 
 /// Who serves a unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Allocation {
     /// The version in use.
     Control,
@@ -108,7 +109,7 @@ pub struct Standing {
 }
 
 /// One experiment: a control and one or more candidates.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Experiment {
     settings: Settings,
     salt: u64,
@@ -117,7 +118,7 @@ pub struct Experiment {
     control_lowered: u64,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Sums {
     n: u64,
     sum: f64,
@@ -134,7 +135,7 @@ impl Sums {
     }
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Candidate {
     phase: Phase,
     shadowed: u64,
