@@ -11,7 +11,9 @@ use std::path::PathBuf;
 pub(crate) use analyze::{Analyze, Depth, Format};
 use clap::{Parser, Subcommand};
 pub(crate) use health::{Breakers, Configure, Health, Isolate, Steer};
-pub(crate) use learn::{Arms, Explain, Feedback, Origin, Submit};
+pub(crate) use learn::{
+    Arms, Evaluate, Experiment, Explain, Feedback, Origin, StartExperiment, StopExperiment, Submit,
+};
 pub(crate) use runs::{Backup, Cancel, Fork, Resume, Run, Runs, Show, Signal, State};
 
 const AFTER: &str = "\
@@ -122,6 +124,11 @@ With --json: {name, version, …, request, response, guards: [{name, settings}]}
     Arms(Arms),
     /// Take a decision apart: odds, features, and what came of it.
     Explain(Explain),
+    /// Tell what another policy would have earned, from what is on record.
+    Evaluate(Evaluate),
+    /// Try other policies on a share of the requests, and promote or withdraw them by evidence.
+    #[command(subcommand)]
+    Experiment(Experiment),
     /// Look after the store.
     #[command(subcommand)]
     Store(Store),

@@ -1,7 +1,11 @@
-//! `consort feedback`, `policies`, `arms` and `explain`: what was decided and what came of it.
+//! `consort feedback`, `policies`, `arms`, `explain`, `evaluate` and `experiment`: what was decided,
+//! what came of it, and what else might have been.
 
+mod evaluate;
+mod experiment;
 mod explain;
 mod paint;
+mod policy;
 
 use std::sync::Arc;
 
@@ -18,6 +22,8 @@ use consort::{
     },
     durable::SqliteLearningLog,
 };
+pub(crate) use evaluate::evaluate;
+pub(crate) use experiment::experiment;
 pub(crate) use explain::explain;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -113,32 +119,14 @@ async fn submit(
     };
     let request = serde_json::to_value(Operation::SubmitFeedback { signal, wait: true })
         .map_err(|error| Failure::Usage(error.to_string()))?;
-    let name = <Operation as consort::core::Request>::CALLEE;
-    let told = match Engine::open(settings, console, false).await? {
-        Store::Others(_) => {
-            let journal = reading::needed(settings).await?;
-            let orchestrator =
-                Name::new(name).map_err(|error| Failure::Usage(error.to_string()))?;
-            let message = Message::Custom { orchestrator, request };
-            let stage = match reading::post(settings.store()?, &*journal, message).await? {
-                Posted::Taken => "taken",
-                Posted::Queued => "queued",
-            };
-            json!({"id": id, "stage": stage})
+    let callee = <Operation as consort::core::Request>::CALLEE;
+    let told = match deliver(settings, console, callee, request).await? {
+        Delivered::Posted(stage) => json!({"id": id, "stage": stage}),
+        Delivered::Answered(Outcome::Skipped { reason }) => {
+            console.note(&format!("skipped: {reason}"));
+            return Ok(3);
         }
-        Store::Ours(mut engine) => {
-            let consort = engine.consort();
-            let asked = consort.facade().orchestrate(name, Context::default(), request);
-            let outcome = engine.during(asked, |_| {}).await?;
-            engine.close().await?;
-            match outcome? {
-                Outcome::Skipped { reason } => {
-                    console.note(&format!("skipped: {reason}"));
-                    return Ok(3);
-                }
-                outcome => taken(outcome)?,
-            }
-        }
+        Delivered::Answered(outcome) => taken(outcome)?,
     };
     if console.json {
         console.print_json(&told)?;
@@ -149,6 +137,44 @@ async fn submit(
         console.print(&format!("{}: {}{fate}\n", of("id"), of("stage")))?;
     }
     Ok(0)
+}
+
+/// What became of a request to an orchestrator of learning.
+enum Delivered {
+    /// Another process owns the store: `taken` by it, or `queued` for it.
+    Posted(&'static str),
+    /// Done here.
+    Answered(Outcome<Value>),
+}
+
+/// Asks an orchestrator: as the owner of the store, or through whoever owns it.
+async fn deliver(
+    settings: &Settings,
+    console: &Console,
+    callee: &str,
+    request: Value,
+) -> Result<Delivered, Failure> {
+    match Engine::open(settings, console, false).await? {
+        Store::Others(_) => {
+            let journal = reading::needed(settings).await?;
+            let orchestrator =
+                Name::new(callee).map_err(|error| Failure::Usage(error.to_string()))?;
+            let message = Message::Custom { orchestrator, request };
+            Ok(Delivered::Posted(
+                match reading::post(settings.store()?, &*journal, message).await? {
+                    Posted::Taken => "taken",
+                    Posted::Queued => "queued",
+                },
+            ))
+        }
+        Store::Ours(mut engine) => {
+            let consort = engine.consort();
+            let asked = consort.facade().orchestrate(callee, Context::default(), request);
+            let outcome = engine.during(asked, |_| {}).await?;
+            engine.close().await?;
+            Ok(Delivered::Answered(outcome?))
+        }
+    }
 }
 
 fn taken(outcome: Outcome<Value>) -> Result<Value, StepError> {

@@ -99,6 +99,8 @@ async fn run(settings: &Settings, console: &Console, command: Command) -> Result
         Command::Policies => learn::policies(settings, console).await,
         Command::Arms(typed) => learn::arms(settings, console, typed).await,
         Command::Explain(typed) => learn::explain(settings, console, typed).await,
+        Command::Evaluate(typed) => learn::evaluate(settings, console, typed).await,
+        Command::Experiment(typed) => learn::experiment(settings, console, typed).await,
         Command::Store(Store::Check) => store_file::check(settings, console).await,
         Command::Store(Store::Backup(typed)) => store_file::backup(settings, console, typed).await,
         // Was done before there was a runtime.

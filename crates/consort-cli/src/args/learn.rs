@@ -1,5 +1,7 @@
 //! What can be typed about decisions and what came of them.
 
+use std::time::Duration;
+
 use clap::{Subcommand, ValueEnum};
 
 const SUBJECT: &str = "\
@@ -83,4 +85,76 @@ confidence, category, at}]}. Probability and score are those of the decision; `n
 pub(crate) struct Explain {
     /// The decision: `RUN/POSITION`; the run may be shortened.
     pub(crate) decision: String,
+}
+
+const POLICY: &str = "\
+A policy is `always:CANDIDATE`, a rule with its number (`squarecb:10`, `linucb:0.5`,
+`thompson:0.2`, `epsilon_greedy:0.1`, `regcb:0.003`, `greedy`) over the features that the
+point of choice has now, or `@FILE` with a whole spec in TOML or JSON.";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = POLICY, after_long_help = "\
+A policy is `always:CANDIDATE`, a rule with its number (`squarecb:10`, `linucb:0.5`,
+`thompson:0.2`, `epsilon_greedy:0.1`, `regcb:0.003`, `greedy`) over the features that the
+point of choice has now, or `@FILE` with a whole spec in TOML or JSON.
+
+The log is gone through once: the policy learns from rewards as they came, and is asked
+at each decision what it would have done. Nothing is served and nothing is changed. A log
+that cannot answer is refused with its reason (exit code 3).
+
+With --json: {policy, evaluations: [{domain, component, decisions, rows, logged,
+logged_interval, estimate: {estimator, value, standard_error}, interval, others, effective,
+max_weight, mean_weight, unsupported, refused}]}. Intervals hold at all times at once with
+95 % confidence; what the log cannot tell is absent.")]
+pub(crate) struct Evaluate {
+    /// Point of choice, as `consort policies` lists them. Default: all of them.
+    pub(crate) domain: Option<String>,
+    /// The policy to judge.
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) policy: String,
+    /// Only decisions of this last while, e.g. `7days` or `12h`.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub(crate) since: Option<Duration>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Experiment {
+    /// Try other policies on a share of the requests.
+    Start(StartExperiment),
+    /// Tell of experiments: those that run, and the last hundred that ended.
+    #[command(after_long_help = "\
+With --json: {experiments: [{domain, component, started, why, share, promoted_at,
+withdrawn_at, control: {rewards, mean}, candidates: [{name, phase, shadowed, agreed, failed,
+rewards, mean, better, worse, clipped}], ended}]}.")]
+    Status,
+    /// End an experiment; the policy in use stays.
+    Stop(StopExperiment),
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = POLICY)]
+pub(crate) struct StartExperiment {
+    /// Point of choice, as `consort policies` lists them.
+    pub(crate) domain: String,
+    /// Who contends with the policy in use; may be repeated.
+    #[arg(long = "candidate", value_name = "NAME=POLICY", required = true)]
+    pub(crate) candidates: Vec<String>,
+    /// Share of the requests that all candidates together serve, above 0 and below 1.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
+    pub(crate) share: f64,
+    /// Decisions that each is only watched at before it serves.
+    #[arg(long, value_name = "COUNT", default_value_t = 500)]
+    pub(crate) shadow: u64,
+    /// Why; for whoever reads the history.
+    #[arg(long, default_value = "from the command line", value_name = "TEXT")]
+    pub(crate) why: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct StopExperiment {
+    /// Point of choice.
+    pub(crate) domain: String,
+    /// Why; for whoever reads the history.
+    #[arg(long, default_value = "from the command line", value_name = "TEXT")]
+    pub(crate) why: String,
 }

@@ -127,3 +127,72 @@ async fn feedback_reaches_the_owner_of_the_store_through_its_inbox() {
     assert_eq!(stats["totals"]["signals"], 1);
     owner.close().await.unwrap();
 }
+
+#[test]
+fn other_policies_are_judged_by_the_log_or_refused_with_its_reason() {
+    let world = World::new();
+    world.run(&["evaluate", "--policy", "greedy"]).with_code(11);
+    let files: Vec<String> =
+        (0..6).map(|n| world.file(&format!("page{n}.html"), page(n))).collect();
+    let mut args = vec!["analyze", "--out", "reports/", "--quiet"];
+    args.extend(files.iter().map(String::as_str));
+    world.run(&args).with_code(0);
+
+    let told = world.run(&["evaluate", "--policy", "greedy", "--json"]).with_code(3).json();
+    for one in told["evaluations"].as_array().unwrap() {
+        assert_eq!((&one["decisions"], &one["rows"]), (&json!(6), &json!(6)), "{one}");
+        assert!(one["refused"].as_str().unwrap().contains("100 are needed"), "{one}");
+        assert!(one["estimate"].is_null() && one["interval"].is_null(), "{one}");
+        assert!(one["logged"].as_f64().unwrap() > 0.0, "{one}");
+    }
+    let wrong = world.run(&["evaluate", "--policy", "magic:3"]).with_code(2).err;
+    assert!(wrong.contains("`magic:3` is no policy"), "{wrong}");
+    let wrong = world.run(&["evaluate", "nowhere", "--policy", "greedy"]).with_code(11).err;
+    assert!(wrong.contains("`nowhere`") && wrong.contains("`summary_style`"), "{wrong}");
+}
+
+#[test]
+fn an_experiment_is_started_watched_and_stopped_and_survives_each_process() {
+    let world = World::new();
+    let files: Vec<String> =
+        (0..8).map(|n| world.file(&format!("page{n}.html"), page(n))).collect();
+    let analyze = |files: &[String]| {
+        let mut args = vec!["analyze", "--out", "reports/", "--quiet"];
+        args.extend(files.iter().map(String::as_str));
+        world.run(&args).with_code(0);
+    };
+    analyze(&files[..2]);
+    let none = world.run(&["experiment", "status", "--json"]).with_code(0).json();
+    assert_eq!(none, json!({"experiments": []}));
+    let begin = |candidate: &str, share: &str| {
+        let domain = ["experiment", "start", "summary_style", "--share", share];
+        world.run(&[&domain[..], &["--candidate", candidate, "--shadow", "3", "--json"]].concat())
+    };
+    let wrong = begin("greedy", "0.5").with_code(2).err;
+    assert!(wrong.contains("NAME=POLICY"), "{wrong}");
+    let wrong = begin("g=greedy", "1.5").with_code(10).err;
+    assert!(wrong.contains("share"), "{wrong}");
+    begin("eager=greedy", "0.5").with_code(0);
+    begin("other=greedy", "0.5").with_code(12);
+
+    analyze(&files[2..4]);
+    let status = || {
+        let told = world.run(&["experiment", "status", "--json"]).with_code(0).json();
+        told["experiments"][0].clone()
+    };
+    let told = status();
+    assert_eq!(told["candidates"][0]["phase"], "shadow", "{told}");
+    assert_eq!(
+        (&told["candidates"][0]["shadowed"], &told["control"]["rewards"]),
+        (&json!(2), &json!(2))
+    );
+    assert!(told["candidates"][0]["mean"].is_null(), "the shadow earns nothing");
+    analyze(&files[4..6]);
+    assert_eq!(status()["candidates"][0]["phase"], "canary");
+    let drawn = world.run(&["experiment", "status"]).with_code(0).out;
+    assert!(drawn.contains("eager") && drawn.contains("canary"), "{drawn}");
+
+    world.run(&["experiment", "stop", "summary_style", "--why", "seen enough"]).with_code(0);
+    assert_eq!(status()["ended"]["how"], json!({"stopped": "seen enough"}));
+    world.run(&["experiment", "stop", "summary_style"]).with_code(11);
+}
