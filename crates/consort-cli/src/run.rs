@@ -75,7 +75,9 @@ fn read_json(input: &Path) -> Result<Value, StepError> {
         (format!("`{}`", input.display()), bytes)
     };
     serde_json::from_slice(&bytes).map_err(|error| {
-        StepError::new(Category::InvalidRequest, format!("{name} is not JSON")).because(&error)
+        StepError::new(Category::InvalidRequest, format!("{name} is not JSON"))
+            .because(&error)
+            .hint("give one JSON document; `consort describe` shows its schema")
     })
 }
 

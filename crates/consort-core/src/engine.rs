@@ -153,6 +153,7 @@ pub(crate) fn suspended(run: &RunId) -> StepError {
 
 fn ended_already(run: &RunId) -> StepError {
     StepError::new(Category::Conflict, format!("run `{run}` has ended"))
+        .hint("`consort show` tells how; fork it to repeat a part of it")
 }
 
 pub(crate) fn no_such_run(run: &RunId) -> StepError {

@@ -19,7 +19,7 @@ use crate::{
     journal::{Batch, JournalErrorKind},
     orchestrator::Admission,
     payload,
-    record::{History, Record, RunStarted},
+    record::{History, Record, RunStarted, StepRecord},
     registry::{Entry, OpenRun},
     run::Host,
 };
@@ -270,6 +270,7 @@ pub(super) async fn start_child(host: &Arc<Host>, birth: Birth) -> Result<Child,
     }
     let open = check(host, &birth.cx, &birth.entry)?;
     let ledger = birth.tree.child(&id, birth.options.budget, &birth.ledger)?;
+    let mut unborn = Unborn { tree: birth.tree.clone(), id: Some(id.clone()) };
     let started = RunStarted {
         id: id.clone(),
         orchestrator: birth.entry.descriptor.name.clone(),
@@ -292,17 +293,10 @@ pub(super) async fn start_child(host: &Arc<Host>, birth: Birth) -> Result<Child,
         open,
         parent: Some(birth.parent_name),
     };
-    match declined(host, &fresh).await {
-        Ok(None) => {}
-        Ok(Some(reason)) => {
-            fresh.tree.close(&id);
-            return Ok(Child::Ended(Ok(Outcome::skipped(reason)), Spend::ZERO));
-        }
-        Err(error) => {
-            fresh.tree.close(&id);
-            return Err(error);
-        }
+    if let Some(reason) = declined(host, &fresh).await? {
+        return Ok(Child::Ended(Ok(Outcome::skipped(reason)), Spend::ZERO));
     }
+    unborn.id = None;
     let Some(mailbox) = claim(host, &id) else { return Ok(Child::Running) };
     let record = Record::Started(Box::new(fresh.started.clone()));
     let tree = fresh.tree.clone();
@@ -316,6 +310,21 @@ pub(super) async fn start_child(host: &Arc<Host>, birth: Birth) -> Result<Child,
         return Ok(found);
     }
     Err(error.into())
+}
+
+/// A child that was not accepted yet. Dropped as such, also because nobody waits for the answer any
+/// more, it leaves nothing set aside.
+struct Unborn {
+    tree: Arc<Tree>,
+    id: Option<RunId>,
+}
+
+impl Drop for Unborn {
+    fn drop(&mut self) {
+        if let Some(id) = &self.id {
+            self.tree.close(id);
+        }
+    }
 }
 
 /// A child that an earlier process started.
@@ -384,8 +393,13 @@ pub(crate) async fn fork(
         ..past.started
     };
     host.engine.trees.plant(&id, ticket);
-    let kept = past.records.into_iter().take(at).filter(|record| {
-        matches!(record, Record::Step(_) | Record::Local(_) | Record::Event { .. })
+    let kept = past.records.into_iter().take(at).filter_map(|record| match record {
+        // The other run has paid for it.
+        Record::Step(step) => {
+            Some(Record::Step(Box::new(StepRecord { spend: Spend::ZERO, ..*step })))
+        }
+        Record::Local(_) | Record::Event { .. } => Some(record),
+        _ => None,
     });
     let mut batch = Batch::entry(id.clone(), Record::Started(Box::new(started)));
     batch.entries.extend(kept.map(|record| (id.clone(), record)));

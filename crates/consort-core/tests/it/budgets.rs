@@ -3,8 +3,7 @@
 
 use consort_core::{
     Budget, Category, Context, Effect, EventName, Facade, Limits, Spend, StepContext, StepResult,
-    events::Event,
-    journal::{Journal, RunFilter},
+    Timestamp, events::Event, journal::Journal,
 };
 use serde_json::{Value, json};
 
@@ -55,17 +54,9 @@ async fn spender(cx: Context, way: Value) -> StepResult<Value> {
         "a step given up in an ephemeral run" => _ = ask(&cx, "brief", GONE).await?,
         "an ephemeral run that was given up" => _ = give_up(&cx, "endless", GONE).await?,
         "a child" => _ = ask(&cx, "child", GONE).await?,
+        "a cleanup" => _ = ask(&cx, "tidy", GONE).await?,
         "a child that was given up" => _ = give_up(&cx, "long", GONE).await?,
         "a child that gave up its own" => _ = ask(&cx, "hasty", GONE).await?,
-        "a child that waits" => {
-            let waits = ask(&cx, "waiter", 0).budget(money(GONE));
-            let (_, rest) = tokio::join!(waits, rest(&cx));
-            return rest;
-        }
-        "a grandchild that waits" => {
-            let (_, rest) = tokio::join!(ask(&cx, "parent", 0), rest(&cx));
-            return rest;
-        }
         other => unreachable!("{other}"),
     }
     rest(&cx).await
@@ -91,16 +82,13 @@ async fn process(world: &World) -> Facade {
             |cx, request| async move { ask(&cx, "sink", request).await },
         ),
         Scripted::durable("child", |cx, request| async move { ask(&cx, "pay", request).await }),
+        Scripted::durable("tidy", move |cx, request| async move {
+            ask(&cx, "pay", amount(request) / 2).await
+        })
+        .clean_up(|cx| async move { ask(&cx, "pay", GONE / 2).await.map(drop) }),
         Scripted::durable("long", |cx, request| async move { ask(&cx, "sink", request).await }),
         Scripted::durable("hasty", move |cx, request| async move {
             give_up(&cx, "long", amount(request)).await
-        }),
-        Scripted::durable("waiter", |cx, _| async move {
-            cx.wait_for::<Value>("never", None).await?;
-            done(0)
-        }),
-        Scripted::durable("parent", |cx, _| async move {
-            ask(&cx, "waiter", 0).budget(money(GONE)).await
         }),
     ];
     for one in all {
@@ -126,13 +114,11 @@ async fn remembers(way: &str) {
     facade.signal(&run, EventName::new("go").unwrap(), json!(null)).await.unwrap();
     let result = handle.await;
     assert!(result.is_ok(), "{way}: {result:?}");
-    facade.close(secs(1)).await.unwrap();
 
-    // What is on record comes to the same.
-    let filter = RunFilter { tree: Some(run.clone()), limit: 100, ..RunFilter::default() };
-    let spent = world.journal.runs(filter).await.unwrap().remove(0).spend.money;
-    let waits = way.ends_with("waits");
-    assert_eq!(spent, if waits { BUDGET - GONE } else { BUDGET }, "{way}");
+    // The tenant's account comes to the same.
+    let spent = world.journal.spent(acme().tenant(), Timestamp(0)).await.unwrap().money;
+    assert_eq!(spent, BUDGET, "{way}");
+    facade.close(secs(1)).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -143,11 +129,53 @@ async fn a_run_that_left_memory_knows_all_that_was_spent_and_set_aside() {
         "a step given up in an ephemeral run",
         "an ephemeral run that was given up",
         "a child",
+        "a cleanup",
         "a child that was given up",
         "a child that gave up its own",
-        "a child that waits",
-        "a grandchild that waits",
     ] {
         remembers(way).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_that_was_never_accepted_leaves_nothing_set_aside() {
+    let world = World::new();
+    let facade = process(&world).await;
+    let undecided = Scripted::durable("undecided", |_, _| async { done(0) })
+        .asked(|_, _| Box::pin(std::future::pending()));
+    facade.register(undecided).await.unwrap();
+    let asks = |cx: Context, _| async move { ask(&cx, "undecided", 0).budget(money(BUDGET)).await };
+    facade.register(Scripted::durable("asks", asks)).await.unwrap();
+    let root = |cx: Context, _| async move {
+        let late = ask(&cx, "asks", 0).timeout(secs(1)).await;
+        assert_eq!(category(&late), Category::Timeout);
+        ask(&cx, "pay", BUDGET).await
+    };
+    facade.register(Scripted::durable("root", root)).await.unwrap();
+    let result = facade.orchestrate("root", acme().budget(money(BUDGET)), json!(0)).await;
+    assert!(result.is_ok(), "{result:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fork_does_not_pay_again_for_the_steps_it_took_over() {
+    let world = World::new();
+    let facade = process(&world).await;
+    let twice = |cx: Context, _| async move {
+        ask(&cx, "pay", GONE).await?;
+        ask(&cx, "pay", 1).await
+    };
+    facade.register(Scripted::durable("twice", twice)).await.unwrap();
+    let cx = || acme().budget(money(BUDGET));
+    let handle = facade.start_run("twice", cx(), json!(0)).await.unwrap();
+    let run = handle.id().unwrap().clone();
+    handle.await.unwrap();
+    let fork = facade.fork(&run, 1, None).await.unwrap();
+    let forked = fork.id().unwrap().clone();
+    fork.await.unwrap();
+    assert_eq!(
+        world.history(&forked).await.ended.unwrap().spend,
+        Spend { money: 1, ..Spend::CALL }
+    );
+    let spent = world.journal.spent(acme().tenant(), Timestamp(0)).await.unwrap();
+    assert_eq!(spent, Spend { money: GONE + 2, tokens: 0, calls: 3 });
 }

@@ -36,7 +36,7 @@ impl Driver {
             tell_parent(&self.host, self.id(), &result, self.spent, false);
             self.host.engine.answer(self.id(), &result);
         }
-        self.clean_up().await;
+        self.spent += self.clean_up().await;
         let written = self.write_end(&result).await;
         self.host.engine.ending().remove(self.id());
         if let Err(error) = written {
@@ -152,9 +152,10 @@ impl Driver {
         cancel_later(&self.host, child, "its parent does not need it any more");
     }
 
-    fn clean_up(&self) -> impl Future<Output = ()> + Send + use<> {
+    /// Returns what `cleanup` has cost by the end of the run.
+    fn clean_up(&self) -> impl Future<Output = Spend> + Send + use<> {
         // The run takes no more steps: what `cleanup` calls, it calls directly.
-        let (cx, _) = self.direct(&Cancel::default(), false);
+        let (cx, run) = self.direct(&Cancel::default(), false);
         let (host, entry) = (self.host.clone(), self.entry.clone());
         let open = self.open.again();
         async move {
@@ -162,6 +163,7 @@ impl Driver {
             if let Some(mut cleanup) = Cleanup::begin(&host, &entry, &cx, Some(open)) {
                 cleanup.before(deadline).await;
             }
+            run.spent_directly()
         }
     }
 
