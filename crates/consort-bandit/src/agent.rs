@@ -163,8 +163,12 @@ impl<M: Model> Policy for Agent<M> {
         }
         odds.reset(self.model.arms(), self.model.scratch(), available);
         let scores = Scores { mean: &mut odds.mean, width: &mut odds.width };
-        self.model.predict(x, &available, scores, &mut odds.scratch);
         let Exploration { rule, floor, ties } = self.exploration;
+        if rule.needs_width() {
+            self.model.predict(x, &available, scores, &mut odds.scratch);
+        } else {
+            self.model.predict_means(x, &available, scores, &mut odds.scratch);
+        }
         let (available, mean, width, out) = odds.parts();
         rule.probabilities(Belief { available, mean, width }, self.model.seen(), ties, out);
         odds.apply_floor(floor);

@@ -4,7 +4,7 @@ use crate::agent::{Agent, Policy};
 use crate::arms::ArmSet;
 use crate::error::Refused;
 use crate::linear::Ridge;
-use crate::model::Model;
+use crate::model::{Model, Scores};
 use crate::odds::Odds;
 
 /// A model whose predictions are sums over features.
@@ -61,6 +61,10 @@ impl<M: Explain> Agent<M> {
     pub fn explain(&self, x: &[f64], available: &ArmSet) -> Result<Explanation, Refused> {
         let mut odds = Odds::new();
         self.odds(x, available, &mut odds)?;
+        // Rules that need no width leave it out.
+        let available = *odds.available();
+        let scores = Scores { mean: &mut odds.mean, width: &mut odds.width };
+        self.model().predict(x, &available, scores, &mut odds.scratch);
         let mut effects = Vec::new();
         let mut arms: Vec<ArmExplanation> = odds
             .available()

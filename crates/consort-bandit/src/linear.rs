@@ -257,6 +257,16 @@ impl Model for Ridge {
         self.predict_around(centre, x, available, out, scratch);
     }
 
+    fn predict_means(&self, x: &[f64], available: &ArmSet, out: Scores<'_>, scratch: &mut [f64]) {
+        if self.config.centred {
+            // The shift of a centred mean is made of what the width is made of.
+            return self.predict(x, available, out, scratch);
+        }
+        let padded = &mut from_line(scratch)[..self.stride()];
+        pad(x, self.config.intercept, padded);
+        self.arch.dispatch(Means { arms: &self.arms, available, x: padded, out: out.mean });
+    }
+
     fn learn(&mut self, example: &Example<'_>) {
         let Buffers { x, v, matrix } = &mut self.buffers;
         pad(example.x, self.config.intercept, x.get_mut());
@@ -322,6 +332,24 @@ impl WithSimd for Predict<'_> {
             self.out.mean[index] = mean;
             // Rounding can leave a tiny negative square where the width is really 0.
             self.out.width[index] = square.max(0.0).sqrt();
+        }
+    }
+}
+
+struct Means<'a> {
+    arms: &'a [Arm],
+    available: &'a ArmSet,
+    x: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl WithSimd for Means<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) {
+        for arm in self.available {
+            self.out[arm] = kernel::dot(s, self.arms[arm].theta(), self.x);
         }
     }
 }

@@ -58,8 +58,12 @@ pub(crate) fn validate_context(x: &[f64], dim: usize) -> Result<(), Refused> {
     if x.len() != dim {
         return Err(Refused::Dimension { expected: dim, got: x.len() });
     }
-    // NaN is in no range, so one pass finds every bad value.
-    match x.iter().position(|v| !(-MAX_FEATURE..=MAX_FEATURE).contains(v)) {
+    // Without a branch for each value; NaN is in no range.
+    let usable = |v: &f64| (-MAX_FEATURE..=MAX_FEATURE).contains(v);
+    if x.iter().fold(true, |all, v| all & usable(v)) {
+        return Ok(());
+    }
+    match x.iter().position(|v| !usable(v)) {
         None => Ok(()),
         Some(index) if x[index].is_finite() => Err(Refused::TooLarge { index, value: x[index] }),
         Some(index) => Err(Refused::NotFinite { index }),
@@ -97,6 +101,12 @@ pub trait Model {
 
     /// Writes mean and width of every arm in `available`; other entries stay as they are.
     fn predict(&self, x: &[f64], available: &ArmSet, out: Scores<'_>, scratch: &mut [f64]);
+
+    /// Writes the mean of every arm in `available`, for rules that ask for no width: it may be
+    /// left as it is.
+    fn predict_means(&self, x: &[f64], available: &ArmSet, out: Scores<'_>, scratch: &mut [f64]) {
+        self.predict(x, available, out, scratch);
+    }
 
     /// Learns from one validated example.
     fn learn(&mut self, example: &Example<'_>);

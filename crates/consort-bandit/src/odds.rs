@@ -38,7 +38,8 @@ impl Odds {
         &self.mean
     }
 
-    /// Uncertainty of each prediction in units of the noise; 0 for unavailable arms.
+    /// Uncertainty of each prediction in units of the noise; 0 for unavailable arms, and under a
+    /// rule that does not ask for it.
     pub fn widths(&self) -> &[f64] {
         &self.width
     }
@@ -69,8 +70,8 @@ impl Odds {
     pub(crate) fn reset(&mut self, arms: usize, scratch: usize, available: ArmSet) {
         self.available = available;
         for buffer in [&mut self.probabilities, &mut self.mean, &mut self.width] {
-            buffer.clear();
             buffer.resize(arms, 0.0);
+            buffer.fill(0.0);
         }
         if self.scratch.len() < scratch {
             self.scratch.resize(scratch, 0.0);

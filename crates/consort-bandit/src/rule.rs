@@ -107,6 +107,11 @@ impl Rule {
         }
     }
 
+    /// Whether it looks at the width of a prediction, which costs d times as much as the mean.
+    pub(crate) const fn needs_width(self) -> bool {
+        !matches!(self, Self::Greedy | Self::EpsilonGreedy { .. } | Self::SquareCb { .. })
+    }
+
     /// Writes the probability of every available arm; `seen` is the number of examples learned.
     pub(crate) fn probabilities(self, belief: Belief<'_>, seen: u64, ties: Ties, out: &mut [f64]) {
         let arms = belief.available;
@@ -154,13 +159,21 @@ impl Belief<'_> {
     /// All probability on the arms with the largest mean + alpha·width.
     fn best(&self, alpha: f64, ties: Ties, out: &mut [f64]) {
         let top = self.top(alpha);
-        let tied = self.available.iter().filter(|&arm| self.score(arm, alpha) >= top);
+        let won = |arm| self.score(arm, alpha) >= top;
         match ties {
             Ties::Uniform => {
-                let share = 1.0 / tied.clone().count() as f64;
-                tied.for_each(|arm| out[arm] = share);
+                // Without a branch for each arm: which one wins is what nobody can predict.
+                let tied: usize = self.available.iter().map(|arm| usize::from(won(arm))).sum();
+                let share = 1.0 / tied as f64;
+                self.available.iter().for_each(|arm| out[arm] = if won(arm) { share } else { 0.0 });
             }
-            Ties::Lowest => tied.take(1).for_each(|arm| out[arm] = 1.0),
+            Ties::Lowest => {
+                self.available
+                    .iter()
+                    .filter(|&arm| won(arm))
+                    .take(1)
+                    .for_each(|arm| out[arm] = 1.0);
+            }
         }
     }
 
@@ -171,20 +184,24 @@ impl Belief<'_> {
         alive.for_each(|arm| out[arm] = share);
     }
 
+    /// Without a branch for each arm: which one wins is what nobody can predict.
     fn inverse_gap(&self, gamma: f64, ties: Ties, out: &mut [f64]) {
-        self.best(0.0, ties, out);
         let top = self.top(0.0);
         let k = self.available.len() as f64;
-        let mut rest = 1.0;
+        let (mut rest, mut tied) = (1.0, 0.0);
         for arm in self.available {
-            if out[arm] == 0.0 {
-                let p = 1.0 / (k + gamma * (top - self.mean[arm]));
-                out[arm] = -p; // Marked, so that the winners can be told apart below.
-                rest -= p;
-            }
+            let gap = top - self.mean[arm];
+            let won = gap <= 0.0 && (tied == 0.0 || ties == Ties::Uniform);
+            out[arm] = 1.0 / (k + gamma * gap);
+            rest -= if won { 0.0 } else { out[arm] };
+            tied += f64::from(u8::from(won));
         }
+        let share = rest * (1.0 / tied);
+        let mut left = tied;
         for arm in self.available {
-            out[arm] = if out[arm] < 0.0 { -out[arm] } else { rest * out[arm] };
+            let won = self.mean[arm] >= top && left > 0.0;
+            out[arm] = if won { share } else { out[arm] };
+            left -= f64::from(u8::from(won));
         }
     }
 

@@ -4,7 +4,7 @@
 //! of the vector unit: matrix loops run down columns, inner products keep eight partial sums.
 //! All lengths are multiples of [`LANES`]; buffers are padded with zeros.
 
-use pulp::Simd;
+use pulp::{Simd, bytemuck};
 
 /// Lengths are multiples of this.
 pub(crate) const LANES: usize = 8;
@@ -27,24 +27,30 @@ pub(crate) const fn row_start(i: usize) -> usize {
     LANES * LANES * (block * (block + 1) / 2) + (i % LANES) * LANES * (block + 1)
 }
 
+/// Eight partial sums of x_i·y_i in `V` vectors.
+#[inline(always)]
+fn partial<S: Simd, const V: usize>(s: S, x: &[S::f64s], y: &[S::f64s]) -> [f64; LANES] {
+    let mut sums = [s.splat_f64s(0.0); V];
+    for (x, y) in x.as_chunks::<V>().0.iter().zip(y.as_chunks::<V>().0) {
+        for v in 0..V {
+            sums[v] = s.mul_add_f64s(x[v], y[v], sums[v]);
+        }
+    }
+    let mut lanes = [0.0; LANES];
+    lanes.copy_from_slice(bytemuck::cast_slice(&sums));
+    lanes
+}
+
 /// Sum of x_i·y_i.
 #[inline(always)]
 pub(crate) fn dot<S: Simd>(s: S, x: &[f64], y: &[f64]) -> f64 {
-    let mut lanes = [0.0; LANES];
-    let (acc, _) = S::as_mut_simd_f64s(&mut lanes);
-    let (x, _) = S::as_simd_f64s(x);
-    let (y, _) = S::as_simd_f64s(y);
-    let width = acc.len();
-    let (mut x, mut y) = (x, y);
-    while let (Some((p, px)), Some((q, qy))) =
-        (x.split_at_checked(width), y.split_at_checked(width))
-    {
-        for ((a, p), q) in acc.iter_mut().zip(p).zip(q) {
-            *a = s.mul_add_f64s(*p, *q, *a);
-        }
-        (x, y) = (px, qy);
-    }
-    let [a, b, c, d, e, f, g, h] = lanes;
+    let (x, y) = (S::as_simd_f64s(x).0, S::as_simd_f64s(y).0);
+    let [a, b, c, d, e, f, g, h] = match S::F64_LANES {
+        8 => partial::<S, 1>(s, x, y),
+        4 => partial::<S, 2>(s, x, y),
+        2 => partial::<S, 4>(s, x, y),
+        _ => partial::<S, LANES>(s, x, y),
+    };
     ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
 
@@ -155,6 +161,18 @@ pub(crate) fn downdate<S: Simd>(s: S, m: &mut [f64], w: &[f64]) {
     }
 }
 
+/// Rows of `N` vectors.
+#[inline(always)]
+fn add_rows<S: Simd, const N: usize>(s: S, a: &mut [S::f64s], rows: &[f64], head: &[S::f64s]) {
+    let Some(head) = head.first_chunk::<N>() else { return };
+    for (row, &xi) in a.as_chunks_mut::<N>().0.iter_mut().zip(rows) {
+        let k = s.splat_f64s(xi);
+        for i in 0..N {
+            row[i] = s.mul_add_f64s(k, head[i], row[i]);
+        }
+    }
+}
+
 /// a += x·xᵀ for a triangle `a`.
 #[inline(always)]
 pub(crate) fn add_outer<S: Simd>(s: S, a: &mut [f64], x: &[f64]) {
@@ -164,13 +182,20 @@ pub(crate) fn add_outer<S: Simd>(s: S, a: &mut [f64], x: &[f64]) {
     let mut len = 0;
     for rows in x.as_chunks::<LANES>().0 {
         len += per_block;
-        let head = &xv[..len];
-        for &xi in rows {
-            let (row, rest) = a.split_at_mut(len);
-            a = rest;
-            let k = s.splat_f64s(xi);
-            for (r, q) in row.iter_mut().zip(head) {
-                *r = s.mul_add_f64s(k, *q, *r);
+        let (block, rest) = a.split_at_mut(len * LANES);
+        a = rest;
+        match len {
+            1 => add_rows::<S, 1>(s, block, rows, xv),
+            2 => add_rows::<S, 2>(s, block, rows, xv),
+            3 => add_rows::<S, 3>(s, block, rows, xv),
+            4 => add_rows::<S, 4>(s, block, rows, xv),
+            _ => {
+                for (row, &xi) in block.chunks_exact_mut(len).zip(rows) {
+                    let k = s.splat_f64s(xi);
+                    for (r, q) in row.iter_mut().zip(xv) {
+                        *r = s.mul_add_f64s(k, *q, *r);
+                    }
+                }
             }
         }
     }
