@@ -8,6 +8,7 @@
 //! | to | see |
 //! |---|---|
 //! | decide and learn with linear models | [`linucb`], [`linear_thompson`], [`squarecb`], [`epsilon_greedy`], [`Rule`] |
+//! | decide from a packed copy in `f32` | [`linear::Hot`] |
 //! | build contexts from named facts | [`features`] |
 //! | see why an arm was preferred | [`Agent::explain`] |
 //! | evaluate a policy on another's log | [`ope`] |

@@ -9,7 +9,9 @@
 mod aligned;
 mod arm;
 pub(crate) mod factor;
+mod hot;
 pub(crate) mod kernel;
+mod single;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +24,7 @@ use crate::error::{CannotMerge, Corrupt, InvalidConfig};
 use crate::model::{Example, MAX_DIM, Model, Persist, Scores};
 use aligned::Aligned;
 pub(crate) use arm::{Arm, Update};
+pub use hot::Hot;
 use kernel::padded;
 
 /// Shape and regularisation of a [`Ridge`].

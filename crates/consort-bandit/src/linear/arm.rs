@@ -88,6 +88,11 @@ impl Arm {
         &self.data.get()[..self.n * self.n]
     }
 
+    /// The inverse, and behind it more than one row of other numbers.
+    pub(crate) fn inverse_and_after(&self) -> &[f64] {
+        self.data.get()
+    }
+
     pub(crate) fn theta(&self) -> &[f64] {
         let start = self.n * self.n + triangle(self.n);
         &self.data.get()[start..start + self.n]

@@ -1,0 +1,237 @@
+//! Ridge regression that decides from a packed copy in single precision.
+
+use pulp::{Arch, Simd, WithSimd, bytemuck};
+
+use super::kernel::padded;
+use super::single::{Single, Squares};
+use super::{Config, Means, Ridge, from_line, kernel, pad};
+use crate::arms::ArmSet;
+use crate::codec::{Reader, Writer};
+use crate::error::{CannotMerge, Corrupt, InvalidConfig};
+use crate::explain::Explain;
+use crate::model::{Example, Model, Persist, Scores};
+
+/// [`Ridge`] for hot decisions: the state stays in `f64`, the widths of a decision come from a
+/// packed copy in `f32`, which reads a quarter of the bytes. Means are those of [`Ridge`], bit
+/// for bit; widths are within about 1e-6 of it, so only near-ties can fall the other way. The
+/// copy is a function of the state and is brought up to date by every update.
+#[derive(Clone, Debug)]
+pub struct Hot {
+    ridge: Ridge,
+    copy: Single,
+    arch: Arch,
+}
+
+impl Hot {
+    /// An empty model.
+    ///
+    /// # Errors
+    ///
+    /// The first setting outside its range; `centred` is one, because a centred mean needs more
+    /// than the width.
+    pub fn new(config: Config) -> Result<Self, InvalidConfig> {
+        Self::of(Ridge::new(config)?)
+    }
+
+    /// The same knowledge, with a copy to decide from.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidConfig`] when `ridge` is centred.
+    pub fn of(ridge: Ridge) -> Result<Self, InvalidConfig> {
+        if ridge.config.centred {
+            return Err(InvalidConfig::new("centred", "cannot go with a copy to decide from"));
+        }
+        let mut hot = Self {
+            copy: Single::new(ridge.config.used(), ridge.config.arms),
+            ridge,
+            arch: Arch::new(),
+        };
+        (0..hot.ridge.config.arms).for_each(|arm| hot.refresh(arm));
+        Ok(hot)
+    }
+
+    /// The state, in double precision.
+    pub const fn ridge(&self) -> &Ridge {
+        &self.ridge
+    }
+
+    /// Takes the state out, to merge or to store it.
+    pub fn into_ridge(self) -> Ridge {
+        self.ridge
+    }
+
+    /// Adds what `other` learned, as [`Ridge::merge`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Ridge::merge`]; nothing changed.
+    pub fn merge(&mut self, other: &Ridge) -> Result<(), CannotMerge> {
+        self.ridge.merge(other)?;
+        (0..self.ridge.config.arms).for_each(|arm| self.refresh(arm));
+        Ok(())
+    }
+
+    fn refresh(&mut self, arm: usize) {
+        let from = &self.ridge.arms[arm];
+        self.copy.refresh(self.arch, arm, from.inverse_and_after(), self.ridge.stride());
+    }
+}
+
+impl Model for Hot {
+    fn arms(&self) -> usize {
+        self.ridge.arms()
+    }
+
+    fn dim(&self) -> usize {
+        self.ridge.dim()
+    }
+
+    fn scratch(&self) -> usize {
+        // Two floats of the copy fit into one.
+        self.ridge.stride() + padded(self.copy.work() / 2) + 2 * kernel::LANES
+    }
+
+    fn seen(&self) -> u64 {
+        self.ridge.seen()
+    }
+
+    fn pulls(&self, arm: usize) -> u64 {
+        self.ridge.pulls(arm)
+    }
+
+    fn predict(&self, x: &[f64], available: &ArmSet, out: Scores<'_>, scratch: &mut [f64]) {
+        let (padded, rest) = from_line(scratch).split_at_mut(self.ridge.stride());
+        pad(x, self.ridge.config.intercept, padded);
+        let work = &mut bytemuck::cast_slice_mut(rest)[..self.copy.work()];
+        let (x, ridge, copy) = (&*padded, &self.ridge, &self.copy);
+        self.arch.dispatch(Predict { ridge, copy, available, x, work, out });
+    }
+
+    fn predict_means(&self, x: &[f64], available: &ArmSet, out: Scores<'_>, scratch: &mut [f64]) {
+        self.ridge.predict_means(x, available, out, scratch);
+    }
+
+    fn learn(&mut self, example: &Example<'_>) {
+        self.ridge.learn(example);
+        self.refresh(example.arm);
+    }
+}
+
+impl Explain for Hot {
+    fn contributions(&self, x: &[f64], arm: usize, out: &mut Vec<f64>) {
+        self.ridge.contributions(x, arm, out);
+    }
+}
+
+struct Predict<'a> {
+    ridge: &'a Ridge,
+    copy: &'a Single,
+    available: &'a ArmSet,
+    x: &'a [f64],
+    work: &'a mut [f32],
+    out: Scores<'a>,
+}
+
+impl WithSimd for Predict<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) {
+        let Self { ridge, copy, available, x, work, out } = self;
+        Means { arms: &ridge.arms, available, x, out: out.mean }.with_simd(s);
+        Squares { copy, available, x: &x[..ridge.config.used()], work, out: out.width }
+            .with_simd(s);
+        for arm in available {
+            // Rounding can leave a tiny negative square where the width is really 0.
+            out.width[arm] = out.width[arm].max(0.0).sqrt();
+        }
+    }
+}
+
+/// The state of a [`Ridge`]; the copy is made anew.
+impl Persist for Hot {
+    const KIND: u16 = 9;
+    const VERSION: u16 = Ridge::VERSION;
+
+    fn write(&self, out: &mut Writer) {
+        self.ridge.write(out);
+    }
+
+    fn read(from: &mut Reader<'_>, version: u16) -> Result<Self, Corrupt> {
+        Self::of(Ridge::read(from, version)?).map_err(|_| Corrupt::Value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{Draw, normal, uniform};
+    use crate::{Agent, Odds, Policy, Rule, codec};
+
+    const ARMS: usize = 16;
+    const DIM: usize = 20;
+
+    fn context(t: u64) -> [f64; DIM] {
+        std::array::from_fn(|i| 0.4 * normal(5, 0, t * DIM as u64 + i as u64))
+    }
+
+    fn learned(mut model: impl Policy, rounds: u64) -> impl Policy {
+        for t in 0..rounds {
+            let (x, arm) = (context(t), (t % ARMS as u64) as usize);
+            let reward = (0.5 + x[arm % DIM] + 0.2 * normal(5, 1, t)).clamp(0.0, 1.0);
+            model.update(&Example::new(&x, arm, reward, 1.0)).unwrap();
+        }
+        model
+    }
+
+    #[test]
+    fn the_copy_chooses_what_the_state_would_choose() {
+        let rule = Rule::LinUcb { alpha: 0.5 };
+        let ridge = Ridge::new(Config::new(ARMS, DIM)).unwrap();
+        let hot = Hot::of(ridge.clone()).unwrap();
+        let ridge = learned(Agent::new(ridge, rule).unwrap(), 4_000);
+        let hot = learned(Agent::new(hot, rule).unwrap(), 4_000);
+        let (mut exact, mut close, mut others) = (Odds::new(), Odds::new(), 0);
+        for t in 0..2_000 {
+            let mut available = ArmSet::all(ARMS);
+            (0..ARMS).filter(|a| uniform(6, t, *a as u64) < 0.2).for_each(|a| {
+                available = available.without(a);
+            });
+            let (x, draw) = (context(10_000 + t), Draw { seed: 1, counter: t });
+            let right = ridge.decide(&x, &available, draw, &mut exact).unwrap();
+            let found = hot.decide(&x, &available, draw, &mut close).unwrap();
+            others += u32::from(right.arm != found.arm);
+            assert_eq!(exact.means(), close.means());
+            for (right, found) in exact.widths().iter().zip(close.widths()) {
+                assert!((right - found).abs() <= 1e-6 * right, "{right} {found}");
+            }
+        }
+        assert!(others <= 2, "{others} of 2,000 differ");
+    }
+
+    #[test]
+    fn what_is_stored_or_merged_is_copied_anew() {
+        let mut hot = Hot::new(Config::new(3, 5)).unwrap();
+        let mut other = Ridge::new(Config::new(3, 5)).unwrap();
+        for t in 0..200 {
+            let x: [f64; 5] = std::array::from_fn(|i| uniform(7, t, i as u64));
+            let example = Example::new(&x, (t % 3) as usize, x[0], 1.0);
+            hot.learn(&example);
+            other.learn(&example);
+        }
+        hot.merge(&other).unwrap();
+        let again: Hot = codec::from_bytes(&codec::to_bytes(&hot)).unwrap();
+        assert_eq!(codec::to_bytes(&again), codec::to_bytes(&hot));
+        let fresh = Hot::of(hot.clone().into_ridge()).unwrap();
+        for copy in [&again, &fresh] {
+            assert_eq!(copy.copy, hot.copy);
+        }
+    }
+
+    #[test]
+    fn a_centred_model_has_no_copy() {
+        let centred = Config { centred: true, ..Config::new(2, 2) };
+        assert_eq!(Hot::new(centred).unwrap_err().key, "centred");
+    }
+}

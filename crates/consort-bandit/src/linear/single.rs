@@ -1,0 +1,238 @@
+//! A packed copy of symmetric matrices in single precision, for xᵀMx and nothing else.
+//!
+//! xᵀMx is the inner product of two vectors of n(n+1)/2 entries: the distinct entries of M, those
+//! off the diagonal twice, and the products x_i·x_j. The products are the same for all matrices,
+//! so one decision multiplies them out once and then reads each matrix straight through.
+//!
+//! Entries are ordered by rows, and a row i holds the columns i, i+1, … around the corner until
+//! every pair has come once: ⌈n/2⌉ of them, each row as long as the other. With an even n the
+//! pairs (i, i + n/2) are left over and come last. A sum keeps sixteen partial ones, so it has
+//! the same bits on vectors of any width.
+
+use pulp::{Arch, Simd, WithSimd, bytemuck};
+
+use super::aligned::Aligned;
+use crate::arms::ArmSet;
+
+/// Partial sums.
+const LANES: usize = 16;
+
+/// Matrices of `n` rows, packed.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Single {
+    data: Aligned,
+    n: usize,
+}
+
+/// Entries of a packed matrix, zeros at its end included.
+const fn packed(n: usize) -> usize {
+    (n * (n + 1) / 2).next_multiple_of(LANES)
+}
+
+impl Single {
+    pub(crate) fn new(n: usize, count: usize) -> Self {
+        Self { data: Aligned::zeros(count * packed(n) / 2), n }
+    }
+
+    /// Floats that [`Squares`] needs to work in, a multiple of [`LANES`].
+    pub(crate) const fn work(&self) -> usize {
+        packed(self.n) + (2 * self.n + LANES).next_multiple_of(LANES)
+    }
+
+    /// Packs matrix `index` anew from `m`, its rows `stride` apart, and at least [`LANES`] more
+    /// floats behind it.
+    pub(crate) fn refresh(&mut self, arch: Arch, index: usize, m: &[f64], stride: usize) {
+        let (n, size) = (self.n, packed(self.n));
+        let out = &mut bytemuck::cast_slice_mut(self.data.get_mut())[index * size..][..size];
+        arch.dispatch(Pack { m, stride, n, out });
+    }
+
+    fn get<S: Simd, const V: usize>(&self, index: usize) -> &[[S::f32s; V]] {
+        let size = packed(self.n);
+        let all: &[f32] = bytemuck::cast_slice(self.data.get());
+        S::as_simd_f32s(&all[index * size..][..size]).0.as_chunks().0
+    }
+}
+
+struct Pack<'a> {
+    m: &'a [f64],
+    stride: usize,
+    n: usize,
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Pack<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { m, stride, n, out } = self;
+        let half = n.div_ceil(2);
+        for i in 0..n {
+            let corner = n - i;
+            let row = &mut out[i * half..];
+            let ahead = &m[i * stride + i..];
+            let around = if corner < half { &m[i * stride + i - n..] } else { ahead };
+            for at in (0..half).step_by(LANES) {
+                let pick = |k: usize, a: f64, b: f64| 2.0 * if at + k < corner { a } else { b };
+                let (a, b) = (ahead[at..].first_chunk(), around[at..].first_chunk());
+                if let (Some(a), Some(b), Some(out)) = (a, b, row[at..].first_chunk_mut()) {
+                    let (a, b, out): (&[f64; LANES], &[f64; LANES], &mut [f32; LANES]) =
+                        (a, b, out);
+                    // What is too much is written over by the next row.
+                    (0..LANES).for_each(|k| out[k] = pick(k, a[k], b[k]) as f32);
+                } else {
+                    let sources = ahead[at..].iter().zip(&around[at..]).enumerate();
+                    for (out, (k, (a, b))) in row[at..half].iter_mut().zip(sources) {
+                        *out = pick(k, *a, *b) as f32;
+                    }
+                }
+            }
+            row[0] = ahead[0] as f32;
+        }
+        let left = &mut out[n * half..];
+        let across = if n % 2 == 0 { half } else { 0 };
+        for (i, out) in left.iter_mut().enumerate() {
+            *out = if i < across { 2.0 * m[i * stride + i + half] as f32 } else { 0.0 };
+        }
+    }
+}
+
+/// x_i·x_j in the order of a packed matrix; `twice` gets x two times over.
+#[inline(always)]
+fn products(x: &[f64], twice: &mut [f32], out: &mut [f32]) {
+    let (n, half) = (x.len(), x.len().div_ceil(2));
+    for (i, &x) in x.iter().enumerate() {
+        (twice[i], twice[n + i]) = (x as f32, x as f32);
+    }
+    twice[2 * n..].fill(0.0);
+    for i in 0..n {
+        let row = &mut out[i * half..];
+        for at in (0..half).step_by(LANES) {
+            let others = &twice[i + at..];
+            if let (Some(y), Some(out)) = (others.first_chunk(), row[at..].first_chunk_mut()) {
+                let (y, out): (&[f32; LANES], &mut [f32; LANES]) = (y, out);
+                (0..LANES).for_each(|k| out[k] = twice[i] * y[k]);
+            } else {
+                let rest = row[at..half].iter_mut().zip(others);
+                rest.for_each(|(out, y)| *out = twice[i] * y);
+            }
+        }
+    }
+    let across = if n % 2 == 0 { half } else { 0 };
+    let left = &mut out[n * half..];
+    left[across..].fill(0.0);
+    for (i, out) in left[..across].iter_mut().enumerate() {
+        *out = twice[i] * twice[i + half];
+    }
+}
+
+/// Writes xᵀMx of every matrix in `available`.
+pub(crate) struct Squares<'a> {
+    pub(crate) copy: &'a Single,
+    pub(crate) available: &'a ArmSet,
+    pub(crate) x: &'a [f64],
+    pub(crate) work: &'a mut [f32],
+    pub(crate) out: &'a mut [f64],
+}
+
+impl WithSimd for Squares<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) {
+        let Self { copy, available, x, work, out } = self;
+        let (products_of_x, twice) = work.split_at_mut(packed(copy.n));
+        products(x, twice, products_of_x);
+        // As many matrices at once as there are registers for their partial sums.
+        match S::F32_LANES {
+            16 => groups::<S, 8, 1>(s, copy, available, products_of_x, out),
+            8 => groups::<S, 4, 2>(s, copy, available, products_of_x, out),
+            4 => groups::<S, 2, 4>(s, copy, available, products_of_x, out),
+            _ => groups::<S, 1, LANES>(s, copy, available, products_of_x, out),
+        }
+    }
+}
+
+/// `G` matrices at a time, sixteen partial sums each in `V` vectors.
+#[inline(always)]
+fn groups<S: Simd, const G: usize, const V: usize>(
+    s: S,
+    copy: &Single,
+    available: &ArmSet,
+    products: &[f32],
+    out: &mut [f64],
+) {
+    let products: &[[S::f32s; V]] = S::as_simd_f32s(products).0.as_chunks().0;
+    let mut arms = available.iter();
+    while let Some(first) = arms.next() {
+        // A group that is not full takes its first matrix again.
+        let group: [usize; G] =
+            std::array::from_fn(|g| if g == 0 { first } else { arms.next().unwrap_or(first) });
+        let matrices = group.map(|arm| &copy.get::<S, V>(arm)[..products.len()]);
+        let mut sums = [[s.splat_f32s(0.0); V]; G];
+        for (at, products) in products.iter().enumerate() {
+            for (sums, matrix) in sums.iter_mut().zip(&matrices) {
+                for v in 0..V {
+                    sums[v] = s.mul_add_f32s(matrix[at][v], products[v], sums[v]);
+                }
+            }
+        }
+        for (sums, arm) in sums.iter().zip(group) {
+            out[arm] = f64::from(total(bytemuck::cast_slice(sums)));
+        }
+    }
+}
+
+#[inline(always)]
+fn total(lanes: &[f32]) -> f32 {
+    let Some(&(mut lanes)) = lanes.first_chunk::<LANES>() else { return lanes.iter().sum() };
+    for step in [8, 4, 2, 1] {
+        for i in 0..step {
+            lanes[i] += lanes[i + step];
+        }
+    }
+    lanes[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use pulp::Scalar;
+
+    use super::super::kernel::{padded, triangle};
+    use super::*;
+    use crate::rng::normal;
+
+    fn squares(dispatch: impl FnOnce(Squares<'_>), copy: &Single, x: &[f64]) -> Vec<f64> {
+        let (mut work, mut out) = (vec![f32::NAN; copy.work()], vec![0.0; 11]);
+        let available = ArmSet::all(11).without(4);
+        dispatch(Squares { copy, available: &available, x, work: &mut work, out: &mut out });
+        out
+    }
+
+    #[test]
+    fn squares_are_those_of_the_matrix_and_the_same_bits_on_any_width() {
+        for n in [1, 2, 3, 15, 16, 31, 32, 33, 34, 64, 65] {
+            let stride = padded(n);
+            let cell = |arm: usize, i: usize, j: usize| {
+                normal(1, arm as u64, (i.min(j) * n + i.max(j)) as u64)
+            };
+            let mut copy = Single::new(n, 11);
+            for arm in 0..11 {
+                let mut m = vec![f64::NAN; stride * stride + triangle(stride)];
+                (0..n * n).for_each(|at| m[at / n * stride + at % n] = cell(arm, at / n, at % n));
+                copy.refresh(Arch::new(), arm, &m, stride);
+            }
+            let x: Vec<f64> = (0..n).map(|i| normal(2, 0, i as u64)).collect();
+            let found = squares(|squares| Arch::new().dispatch(squares), &copy, &x);
+            let scalar = squares(|squares| squares.with_simd(Scalar), &copy, &x);
+            assert_eq!(found, scalar);
+            for (arm, found) in found.into_iter().enumerate() {
+                let terms = (0..n * n).map(|at| x[at / n] * cell(arm, at / n, at % n) * x[at % n]);
+                let (exact, size) = terms.fold((0.0, 0.0), |(e, s), t| (e + t, s + f64::abs(t)));
+                let exact = if arm == 4 { 0.0 } else { exact };
+                assert!((found - exact).abs() <= 1e-6 * size, "{n} {arm}: {found} {exact}");
+            }
+        }
+    }
+}
