@@ -68,6 +68,7 @@ const LONG: &[Step] = &[
         "intervals, races and experiments under peeking",
         "cargo run --release --locked -p consort-bandit --example peeking",
     ),
+    step("bandit benchmark", "cargo bench --locked -p consort-bandit"),
     step("learning benchmark", "cargo bench --locked -p consort-application"),
     step("journal benchmark", "cargo bench --locked -p consort-durable"),
     step("engine benchmark", "cargo bench --locked -p consort-testkit --bench engine"),

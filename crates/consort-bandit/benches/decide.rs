@@ -1,0 +1,267 @@
+//! How long a decision and an update take, beside bare loops over the same numbers.
+//!
+//! `cargo bench -p consort-bandit`. 16 arms, 32 features, one thread; 1,024 contexts in turn. The
+//! batches are short, so that on a busy machine some of them are undisturbed. The loops stand
+//! for what the machine can do: one pass over the matrices and vectors that the decision needs,
+//! nothing else.
+#![expect(clippy::needless_range_loop, reason = "closures hide vector code from the compiler")]
+
+use std::{hint::black_box, time::Instant};
+
+use consort_bandit::{
+    Agent, ArmSet, Example, Model, Odds, Policy, Rule,
+    linear::{Config, Hot, Ridge},
+    rng::{Draw, normal, uniform},
+};
+use pulp::{Arch, Simd, WithSimd};
+
+const ARMS: usize = 16;
+const DIM: usize = 32;
+const CONTEXTS: usize = 1_024;
+const CALLS: usize = 256;
+const BATCHES: usize = 4_000;
+/// Distinct entries of a symmetric matrix.
+const PACKED: usize = DIM * (DIM + 1) / 2;
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Nanoseconds a call: prints the median and the best batch, returns the best.
+#[expect(clippy::print_stdout, reason = "a benchmark reports on standard output")]
+fn time(what: &str, goal: &str, mut call: impl FnMut(usize)) -> f64 {
+    let mut batches: Vec<f64> = (0..BATCHES)
+        .map(|batch| {
+            let began = now();
+            (0..CALLS).for_each(|n| call((batch * CALLS + n) % CONTEXTS));
+            began.elapsed().as_nanos() as f64 / CALLS as f64
+        })
+        .collect();
+    batches.sort_by(f64::total_cmp);
+    let (median, best) = (batches[BATCHES / 2], batches[0]);
+    println!("{what:52} {median:>7.0} ns median {best:>7.0} ns best   goal {goal}");
+    best
+}
+
+/// Starts on a cache line.
+#[derive(Clone)]
+#[repr(align(64))]
+struct Line<T>(T);
+
+/// Numbers as the models keep them, and nothing else.
+struct Bare {
+    matrices: Vec<Line<[[f64; DIM]; DIM]>>,
+    thetas: Vec<Line<[f64; DIM]>>,
+    packed: Vec<Line<[f32; PACKED]>>,
+}
+
+impl Bare {
+    fn of(model: &Ridge) -> Self {
+        let row = |arm, i| std::array::from_fn(|j| model.inverse(arm, i, j));
+        let matrix = |arm| Line(std::array::from_fn(|i| row(arm, i)));
+        let theta = |arm| Line(std::array::from_fn(|i| model.theta(arm)[i]));
+        // Any order of the entries reads the same bytes.
+        let cell = |arm, at: usize| model.inverse(arm, at % DIM, at / DIM) as f32;
+        let packed = |arm| Line(std::array::from_fn(|at| cell(arm, at)));
+        Self {
+            matrices: (0..ARMS).map(matrix).collect(),
+            thetas: (0..ARMS).map(theta).collect(),
+            packed: (0..ARMS).map(packed).collect(),
+        }
+    }
+}
+
+/// Sum of x_i·y_i.
+#[inline(always)]
+fn dot<S: Simd>(s: S, x: &[f64; DIM], y: &[f64; DIM]) -> f64 {
+    let (x, y) = (S::as_simd_f64s(x).0, S::as_simd_f64s(y).0);
+    let mut sums = [s.splat_f64s(0.0); 2];
+    for at in (0..x.len()).step_by(2) {
+        sums[0] = s.mul_add_f64s(x[at], y[at], sums[0]);
+        sums[1] = s.mul_add_f64s(x[at + 1], y[at + 1], sums[1]);
+    }
+    s.reduce_sum_f64s(s.add_f64s(sums[0], sums[1]))
+}
+
+/// θ·x of every arm.
+struct BareMeans<'a>(&'a Bare, &'a [f64; DIM]);
+
+impl WithSimd for BareMeans<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) -> f64 {
+        let mut best = f64::MIN;
+        for theta in &self.0.thetas {
+            best = best.max(dot(s, &theta.0, self.1));
+        }
+        best
+    }
+}
+
+/// θ·x + √(xᵀMx) of every arm, from full matrices.
+struct BareFull<'a>(&'a Bare, &'a [f64; DIM]);
+
+impl WithSimd for BareFull<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) -> f64 {
+        let Self(bare, x) = self;
+        let mut best = f64::MIN;
+        for (matrix, theta) in bare.matrices.iter().zip(&bare.thetas) {
+            let mut v = [0.0; DIM];
+            let out = S::as_mut_simd_f64s(&mut v).0;
+            for column in (0..out.len()).step_by(4) {
+                let mut sums = [[s.splat_f64s(0.0); 4]; 2];
+                for i in 0..DIM {
+                    let (row, xi) = (S::as_simd_f64s(&matrix.0[i]).0, s.splat_f64s(x[i]));
+                    for at in 0..4 {
+                        sums[i % 2][at] = s.mul_add_f64s(xi, row[column + at], sums[i % 2][at]);
+                    }
+                }
+                for at in 0..4 {
+                    out[column + at] = s.add_f64s(sums[0][at], sums[1][at]);
+                }
+            }
+            best = best.max(dot(s, &theta.0, x) + dot(s, &v, x).sqrt());
+        }
+        best
+    }
+}
+
+/// θ·x + √(xᵀMx) of every arm, from its distinct entries in single precision. `.2` takes the
+/// products of x.
+struct BarePacked<'a>(&'a Bare, &'a [f64; DIM], &'a mut Line<[f32; PACKED]>);
+
+impl WithSimd for BarePacked<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) -> f64 {
+        const GROUP: usize = 8;
+        let Self(bare, x, products) = self;
+        for (i, row) in products.0.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+            for k in 0..16 {
+                row[k] = (x[i % DIM] * x[(i + k) % DIM]) as f32;
+            }
+        }
+        let products = S::as_simd_f32s(&products.0).0;
+        let mut best = f64::MIN;
+        for group in (0..ARMS).step_by(GROUP) {
+            let mut sums = [s.splat_f32s(0.0); GROUP];
+            let mut arms = [products; GROUP];
+            for g in 0..GROUP {
+                arms[g] = &S::as_simd_f32s(&bare.packed[group + g].0).0[..products.len()];
+            }
+            for at in 0..products.len() {
+                for g in 0..GROUP {
+                    sums[g] = s.mul_add_f32s(arms[g][at], products[at], sums[g]);
+                }
+            }
+            for g in 0..GROUP {
+                let square = f64::from(s.reduce_sum_f32s(sums[g]));
+                best = best.max(dot(s, &bare.thetas[group + g].0, x) + square.sqrt());
+            }
+        }
+        best
+    }
+}
+
+/// M −= v·vᵀ/(1 + xᵀv) with v = Mx: what an update of the inverse cannot do without.
+struct BareUpdate<'a>(&'a mut [[f64; DIM]; DIM], &'a [f64; DIM]);
+
+impl WithSimd for BareUpdate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) {
+        let Self(matrix, x) = self;
+        let mut v = [0.0; DIM];
+        for i in 0..DIM {
+            v[i] = dot(s, &matrix[i], x);
+        }
+        let shrink = 1.0 / (1.0 + dot(s, &v, x));
+        let wide = S::as_simd_f64s(&v).0;
+        for (row, vi) in matrix.iter_mut().zip(&v) {
+            let factor = s.splat_f64s(-vi * shrink);
+            for (cell, part) in S::as_mut_simd_f64s(row).0.iter_mut().zip(wide) {
+                *cell = s.mul_add_f64s(factor, *part, *cell);
+            }
+        }
+    }
+}
+
+fn contexts() -> Vec<[f64; DIM]> {
+    let context = |n| std::array::from_fn(|i| 0.2 * normal(1, n as u64, i as u64));
+    (0..CONTEXTS).map(context).collect()
+}
+
+/// A model that has learned 4,000 outcomes.
+fn learned(contexts: &[[f64; DIM]]) -> Ridge {
+    let config = Config { intercept: false, ..Config::new(ARMS, DIM) };
+    let mut model = Ridge::new(config).expect("valid settings");
+    for n in 0..4_000 {
+        let reward = uniform(2, 0, n as u64);
+        model.learn(&Example::new(&contexts[n % CONTEXTS], n % ARMS, reward, 1.0));
+    }
+    model
+}
+
+fn measure<M: Model + Clone>(model: &M, name: &str, goal: &str, rule: Rule) -> f64 {
+    let contexts = contexts();
+    let (all, mut odds) = (ArmSet::all(ARMS), Odds::new());
+    let policy = Agent::new(model.clone(), rule).expect("a valid rule");
+    time(&format!("{name}: decision"), goal, |n| {
+        let draw = Draw { seed: 1, counter: n as u64 };
+        let chosen = policy.decide(black_box(&contexts[n]), &all, draw, &mut odds);
+        black_box(chosen.expect("a usable context"));
+    })
+}
+
+fn updates<M: Model + Clone>(model: &M, name: &str, goal: &str) -> f64 {
+    let contexts = contexts();
+    let mut policy = Agent::new(model.clone(), Rule::Greedy).expect("a valid rule");
+    time(&format!("{name}: updates, arms in turn"), "-", |n| {
+        let example = Example::new(black_box(&contexts[n]), n % ARMS, 0.5, 1.0);
+        policy.update(&example).expect("a usable outcome");
+    });
+    time(&format!("{name}: updates, one arm"), goal, |n| {
+        let example = Example::new(black_box(&contexts[n]), 0, 0.5, 1.0);
+        policy.update(&example).expect("a usable outcome");
+    })
+}
+
+#[expect(clippy::print_stdout, reason = "a benchmark reports on standard output")]
+fn main() {
+    let contexts = contexts();
+    let model = learned(&contexts);
+    let hot = Hot::of(model.clone()).expect("not centred");
+    let (mut bare, arch, mut products) = (Bare::of(&model), Arch::new(), Line([0.0; PACKED]));
+    let (linucb, squarecb) =
+        (Rule::LinUcb { alpha: 0.3 }, Rule::SquareCb { gamma: 10.0, exponent: 0.5 });
+    let single = measure(&hot, "LinUCB, copy in single precision", "250", linucb);
+    let bare_single = time("bare loops: means, widths from packed f32, 37 KiB", "-", |n| {
+        black_box(arch.dispatch(BarePacked(&bare, black_box(&contexts[n]), &mut products)));
+    });
+    let double = measure(&model, "LinUCB, double precision", "-", linucb);
+    let bare_double = time("bare loops: means, widths from full f64, 132 KiB", "-", |n| {
+        black_box(arch.dispatch(BareFull(&bare, black_box(&contexts[n]))));
+    });
+    let means = measure(&hot, "SquareCB", "70", squarecb);
+    measure(&hot, "greedy", "-", Rule::Greedy);
+    let bare_means = time("bare loop: means, 4 KiB", "-", |n| {
+        black_box(arch.dispatch(BareMeans(&bare, black_box(&contexts[n]))));
+    });
+    let update = updates(&model, "double precision", "120");
+    updates(&hot, "with a copy", "-");
+    let bare_update = time("bare loops: update of one inverse, 8 KiB", "-", |n| {
+        arch.dispatch(BareUpdate(&mut bare.matrices[0].0, black_box(&contexts[n])));
+    });
+    println!("best of all batches, beside the bare loops over the same numbers:");
+    println!("  LinUCB with a copy     {:.2}", single / bare_single);
+    println!("  LinUCB                 {:.2}", double / bare_double);
+    println!("  SquareCB               {:.2}", means / bare_means);
+    println!("  update                 {:.2}", update / bare_update);
+}
