@@ -9,6 +9,7 @@ use super::index::{Case, Index, Kind, Token};
 use super::lexicon::Class;
 use super::limits::Limits;
 use super::place::Place;
+use crate::document::Span;
 
 /// A phrase that tells what the text is about.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +30,8 @@ const MAX_WORDS: usize = 3;
 const MIN_CHARS: usize = 3;
 /// Phrases at least this similar (by edit distance) to a better one are dropped.
 const SAME: f64 = 0.9;
+/// Candidates kept for each phrase wanted: the others are too similar to a better one.
+const SIMILAR: usize = 100;
 /// Occurrences listed per phrase.
 const MAX_PLACES: usize = 12;
 /// A term that breaks phrases.
@@ -101,11 +104,8 @@ pub(crate) fn find(index: &Index<'_>, limits: &Limits) -> Vec<KeyPhrase> {
     let mut stats = count(index, &units, terms.count);
     let pairs = neighbours(&units, &mut stats);
     score_terms(&mut stats, index.len());
-    let mut candidates = candidates(index, &units);
-    for candidate in &mut candidates {
-        candidate.score = weigh(candidate, &units, &stats, &pairs);
-    }
-    candidates.sort_by(|a, b| a.score.total_cmp(&b.score).then(a.first.cmp(&b.first)));
+    let score = |candidate: &Candidate| weigh(candidate, &units, &stats, &pairs);
+    let candidates = candidates(index, &units, limits.key_phrases * SIMILAR, score);
     best(index, &units, &candidates, limits.key_phrases)
 }
 
@@ -241,56 +241,83 @@ fn median(sorted: &[u32]) -> f64 {
     f64::midpoint(f64::from(sorted[middle - 1]), f64::from(sorted[middle]))
 }
 
+/// A phrase that may be told, counted and weighed.
 struct Candidate {
     /// Position of the first occurrence among the units.
     first: u32,
     words: u8,
-    occurrences: Vec<u32>,
     count: u32,
     score: f64,
 }
 
-/// Every run of up to three words that neither starts nor ends with a stop word.
-fn candidates(index: &Index<'_>, units: &[Unit]) -> Vec<Candidate> {
-    let word = |at: usize| index.tokens[units[at].token as usize].word;
+/// An occurrence of a candidate: its words, and the position of the first among the units.
+type Occurrence = ([u32; MAX_WORDS], u32);
+
+/// Every run of up to three words that neither starts nor ends with a stop word, weighed; of each length only the
+/// best `most`. One length after the other: nearly every run of three is new, and they are many.
+fn candidates(
+    index: &Index<'_>,
+    units: &[Unit],
+    most: usize,
+    score: impl Fn(&Candidate) -> f64,
+) -> Vec<Candidate> {
     let chars: Vec<u32> =
         index.vocabulary.iter().map(|entry| entry.text.chars().count() as u32).collect();
-    let mut seen: HashMap<[u32; MAX_WORDS], usize> = HashMap::new();
     let mut found: Vec<Candidate> = Vec::new();
-    for start in 0..units.len() {
-        if units[start].stop || units[start].tag.breaks() {
-            continue;
-        }
-        let mut key = [u32::MAX; MAX_WORDS];
-        let mut letters = 0;
-        for length in 1..=MAX_WORDS {
-            let last = start + length - 1;
-            if last >= units.len() || units[last].tag.breaks() {
-                break;
-            }
-            key[length - 1] = word(last);
-            letters += chars[word(last) as usize] as usize;
-            if units[last].stop || letters < MIN_CHARS {
-                continue;
-            }
-            let at = *seen.entry(key).or_insert_with(|| {
-                found.push(Candidate {
-                    first: start as u32,
-                    words: length as u8,
-                    occurrences: Vec::new(),
-                    count: 0,
-                    score: 0.0,
-                });
-                found.len() - 1
-            });
-            let candidate = &mut found[at];
-            candidate.count += 1;
-            if candidate.occurrences.len() < MAX_PLACES {
-                candidate.occurrences.push(start as u32);
-            }
+    for length in 1..=MAX_WORDS {
+        let mut occurrences: Vec<Occurrence> = (0..units.len())
+            .filter_map(|start| Some((words(index, units, &chars, start, length)?, start as u32)))
+            .collect();
+        occurrences.sort_unstable();
+        let all = occurrences.chunk_by(|a, b| a.0 == b.0).map(|run| {
+            let (first, count) = (run[0].1, run.len() as u32);
+            let candidate = Candidate { first, words: length as u8, count, score: 0.0 };
+            Candidate { score: score(&candidate), ..candidate }
+        });
+        found.extend(top(all, most));
+    }
+    found.sort_by(better);
+    found
+}
+
+/// The words of the candidate of `length` words at `start`, if there is one.
+fn words(
+    index: &Index<'_>,
+    units: &[Unit],
+    chars: &[u32],
+    start: usize,
+    length: usize,
+) -> Option<[u32; MAX_WORDS]> {
+    let run = units.get(start..start + length)?;
+    let (first, last) = (run.first()?, run.last()?);
+    if first.stop || last.stop || run.iter().any(|unit| unit.tag.breaks()) {
+        return None;
+    }
+    let mut key = [u32::MAX; MAX_WORDS];
+    let mut letters = 0;
+    for (word, unit) in key.iter_mut().zip(run) {
+        *word = index.tokens[unit.token as usize].word;
+        letters += chars[*word as usize] as usize;
+    }
+    (letters >= MIN_CHARS).then_some(key)
+}
+
+/// The best `most`, in any order, without holding all of them.
+fn top(all: impl Iterator<Item = Candidate>, most: usize) -> Vec<Candidate> {
+    let mut kept: Vec<Candidate> = Vec::new();
+    for candidate in all {
+        kept.push(candidate);
+        if kept.len() >= 2 * most {
+            kept.select_nth_unstable_by(most, better);
+            kept.truncate(most);
         }
     }
-    found
+    kept
+}
+
+/// Best score first, then text order.
+fn better(a: &Candidate, b: &Candidate) -> std::cmp::Ordering {
+    a.score.total_cmp(&b.score).then(a.first.cmp(&b.first)).then(a.words.cmp(&b.words))
 }
 
 fn weigh(candidate: &Candidate, units: &[Unit], stats: &[Stats], pairs: &[(u64, u32)]) -> f64 {
@@ -327,29 +354,64 @@ fn best(
     candidates: &[Candidate],
     limit: usize,
 ) -> Vec<KeyPhrase> {
-    let mut taken: Vec<(String, KeyPhrase)> = Vec::new();
+    let mut taken: Vec<(String, &Candidate)> = Vec::new();
     for candidate in candidates {
         if taken.len() == limit {
             break;
         }
-        let span = |start: u32| {
-            let last = start as usize + candidate.words as usize - 1;
-            index.span(units[start as usize].token as usize, units[last].token as usize)
-        };
-        let text = span(candidate.first).of(&index.doc.text);
+        let text = span(index, units, candidate.first, candidate.words).of(&index.doc.text);
         let lower = text.to_lowercase();
-        if taken.iter().any(|(other, _)| similarity(other, &lower) > SAME) {
-            continue;
+        if taken.iter().all(|(other, _)| similarity(other, &lower) <= SAME) {
+            taken.push((lower, candidate));
         }
-        let place = |start: &u32| index.place(span(*start), index.sentence_at(span(*start).start));
-        let places = candidate.occurrences.iter().map(place).collect();
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        taken.push((
-            lower,
-            KeyPhrase { text, score: candidate.score, count: candidate.count, places },
-        ));
     }
-    taken.into_iter().map(|(_, phrase)| phrase).collect()
+    let chosen: Vec<&Candidate> = taken.into_iter().map(|(_, candidate)| candidate).collect();
+    let places = places(index, units, &chosen);
+    let phrase = |(candidate, places): (&Candidate, Vec<Place>)| {
+        let text = span(index, units, candidate.first, candidate.words).of(&index.doc.text);
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        KeyPhrase { text, score: candidate.score, count: candidate.count, places }
+    };
+    chosen.into_iter().zip(places).map(phrase).collect()
+}
+
+fn span(index: &Index<'_>, units: &[Unit], start: u32, words: u8) -> Span {
+    let last = start as usize + words as usize - 1;
+    index.span(units[start as usize].token as usize, units[last].token as usize)
+}
+
+/// The first few occurrences of each of `chosen`.
+fn places(index: &Index<'_>, units: &[Unit], chosen: &[&Candidate]) -> Vec<Vec<Place>> {
+    let word = |at: usize| match units[at].token {
+        u32::MAX => u32::MAX,
+        token => index.tokens[token as usize].word,
+    };
+    let key = |start: usize, words: u8| {
+        let mut key = [u32::MAX; MAX_WORDS];
+        key.iter_mut().enumerate().take(words.into()).for_each(|(n, at)| *at = word(start + n));
+        key
+    };
+    let mut by_first: HashMap<u32, Vec<usize>> = HashMap::new();
+    for (number, candidate) in chosen.iter().enumerate() {
+        by_first.entry(word(candidate.first as usize)).or_default().push(number);
+    }
+    let mut places = vec![Vec::new(); chosen.len()];
+    for start in 0..units.len() {
+        let Some(numbers) = by_first.get(&word(start)) else { continue };
+        for &number in numbers {
+            let Candidate { first, words, .. } = *chosen[number];
+            let run = units.get(start..start + words as usize);
+            let whole = run.is_some_and(|run| run.iter().all(|unit| !unit.tag.breaks()));
+            if places[number].len() < MAX_PLACES
+                && whole
+                && key(start, words) == key(first as usize, words)
+            {
+                let span = span(index, units, start as u32, words);
+                places[number].push(index.place(span, index.sentence_at(span.start)));
+            }
+        }
+    }
+    places
 }
 
 /// 1 minus the edit distance over the longer length; 1 for equal texts.
