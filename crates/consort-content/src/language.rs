@@ -136,7 +136,8 @@ pub(crate) struct Foreign {
     pub(crate) languages: Vec<String>,
 }
 
-/// Which paragraphs of a document in `main` are surely in another language. Nothing is looked at
+/// Which paragraphs of a document in `main` are surely in another language: some, never all, because then whoever
+/// said `main` knows better than the detector. Nothing is looked at
 /// twice unless [`mixture`] saw more than a trace of one.
 pub(crate) fn foreign(document: &Document, main: &Language) -> Foreign {
     let mut found = Foreign::default();
@@ -158,7 +159,7 @@ pub(crate) fn foreign(document: &Document, main: &Language) -> Foreign {
             found.languages.push(language.name);
         }
     }
-    found
+    if found.paragraphs.len() == document.paragraphs.len() { Foreign::default() } else { found }
 }
 
 const fn is_rtl(script: Found) -> bool {
