@@ -32,6 +32,10 @@ pub struct Document {
     pub method: Method,
     /// What was dropped and why, one plain sentence each, for the reader of a report.
     pub losses: Vec<String>,
+    /// Bytes at its end that were left out because that much is not analysed: of the text or, where a kind is cut
+    /// before it is read, of the source.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub beyond: usize,
     /// Name of the character encoding that was decoded; none when the bytes carried no text.
     pub encoding: Option<String>,
     /// Language that the source declares (a BCP 47 tag), not checked against the text.
@@ -184,6 +188,12 @@ impl Span {
         text.get(self.start..self.end).unwrap_or_default()
     }
 
+    /// Ends no later than at `end`; false when nothing is left.
+    fn clip(&mut self, end: usize) -> bool {
+        self.end = self.end.min(end);
+        self.start < self.end
+    }
+
     /// True when `other` lies inside this range.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
@@ -197,7 +207,34 @@ impl Span {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+const fn is_zero(number: &usize) -> bool {
+    *number == 0
+}
+
 impl Document {
+    /// Leaves out what follows the first `limit` bytes of text: from the end of a paragraph or, where the last
+    /// one is long, of a word. Everything that lay there goes with it; [`Document::beyond`] counts.
+    pub fn keep(&mut self, limit: usize) {
+        if self.text.len() <= limit {
+            return;
+        }
+        let head = &self.text[..self.text.floor_char_boundary(limit)];
+        let fits = self.paragraphs.partition_point(|span| span.end <= head.len());
+        let paragraph = self.paragraphs[..fits].last().map_or(0, |span| span.end);
+        let word = head.rfind(char::is_whitespace).unwrap_or(head.len());
+        let end = if paragraph * 2 >= limit { paragraph } else { word };
+        let end = head[..end].trim_end().len();
+        self.beyond += self.text.len() - end;
+        self.text.truncate(end);
+        self.text.shrink_to_fit();
+        self.paragraphs.retain_mut(|span| span.clip(end));
+        self.cues.retain_mut(|cue| cue.span.clip(end));
+        self.turns.retain_mut(|turn| turn.span.clip(end));
+        self.headings.retain(|heading| heading.span.end <= end);
+        self.links.retain(|link| link.span.is_none_or(|span| span.end <= end));
+    }
+
     /// The cue that covers byte `at`, found by bisection.
     #[must_use]
     pub fn cue_at(&self, at: usize) -> Option<&Cue> {
@@ -235,6 +272,32 @@ mod tests {
         assert_eq!(document.cue_at(6), None);
         assert_eq!(document.speaker_at(4), Some("B"));
         assert_eq!(document.speaker_at(2), None);
+    }
+
+    #[test]
+    fn a_long_text_is_kept_up_to_a_paragraph_or_a_word() {
+        let span = Span::new;
+        let document = || Document {
+            text: "one two\n\nthree f\u{e9}ur".into(),
+            paragraphs: vec![span(0, 7), span(9, 20)],
+            turns: vec![Turn { span: span(4, 20), speaker: "A".into() }],
+            headings: vec![Heading { span: span(9, 20), level: 1 }],
+            links: vec![Link { span: Some(span(9, 14)), url: "u".into(), text: "t".into() }],
+            ..Document::default()
+        };
+        let kept = |limit| {
+            let mut document = document();
+            document.keep(limit);
+            (document.text.clone(), document.paragraphs.len(), document.beyond, document)
+        };
+        assert_eq!(kept(20).3, document());
+        let (text, paragraphs, beyond, rest) = kept(13);
+        assert_eq!((text.as_str(), paragraphs, beyond), ("one two", 1, 13));
+        assert_eq!((rest.turns[0].span, rest.headings.len(), rest.links.len()), (span(4, 7), 0, 0));
+        let (text, paragraphs, beyond, rest) = kept(17);
+        assert_eq!((text.as_str(), paragraphs, beyond), ("one two\n\nthree", 2, 6));
+        assert_eq!((rest.paragraphs[1], rest.links.len()), (span(9, 14), 1));
+        assert_eq!(kept(0).0, "");
     }
 
     #[test]

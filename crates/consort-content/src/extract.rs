@@ -3,13 +3,14 @@
 mod build;
 mod captions;
 #[cfg(any(test, feature = "pdf"))]
-mod columns;
+pub(crate) mod columns;
 mod feed;
 mod html;
+pub(crate) mod json;
 mod kind;
 mod markdown;
 #[cfg(any(test, feature = "pdf"))]
-mod pages;
+pub(crate) mod pages;
 #[cfg(feature = "pdf")]
 mod pdf;
 mod plain;
@@ -51,6 +52,8 @@ pub struct Hint {
 pub struct Limits {
     /// Bytes of source accepted, also the most text produced. Default 64 MiB.
     pub max_bytes: usize,
+    /// Bytes of text kept; what follows is left out, and [`Document::beyond`] counts it. Default 64 MiB.
+    pub max_text: usize,
     /// Bytes of a web page: its tree takes many times its size. Default 16 MiB.
     pub max_page_bytes: usize,
     /// Nesting of a page's or feed's elements. Default 512.
@@ -59,6 +62,9 @@ pub struct Limits {
     pub max_elements: usize,
     /// Cues or segments of a transcript. Default 400,000.
     pub max_cues: usize,
+    /// Values of a JSON source, where an object counts as 20: a tree of them takes many times its size. Default
+    /// 3,000,000, about 100 MB.
+    pub max_values: usize,
     /// Links kept per document; the rest are counted as a loss. Default 2,000.
     pub max_links: usize,
     /// Entries kept of a feed; the rest are counted as a loss. Default 1,000.
@@ -71,10 +77,12 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             max_bytes: 64 * 1024 * 1024,
+            max_text: 64 * 1024 * 1024,
             max_page_bytes: 16 * 1024 * 1024,
             max_depth: 512,
             max_elements: 400_000,
             max_cues: 400_000,
+            max_values: 3_000_000,
             max_links: 2_000,
             max_entries: 1_000,
             max_pages: 2_000,
@@ -146,10 +154,15 @@ pub fn extract(bytes: &[u8], hint: &Hint, limits: &Limits) -> Result<Document, E
         Some(kind) => kind,
         None => sniff(bytes, hint)?,
     };
+    let (bytes, beyond) = head(bytes, kind, limits.max_text);
     let url = hint.url.as_deref();
     let parse: &dyn Fn(&str) -> Result<Document, ExtractError> = match kind {
         Kind::Pdf => return Err(ExtractError::NeedsWorker { kind }),
-        Kind::Feed => return Ok(feed(bytes, hint, limits)?.into_document(limits)),
+        Kind::Feed => {
+            let mut document = feed(bytes, hint, limits)?.into_document(limits);
+            document.keep(limits.max_text);
+            return Ok(document);
+        }
         Kind::Text => &|text| plain::parse(text, limits),
         Kind::Markdown => &|text| markdown::parse(text, limits),
         Kind::Html => &|text| html::parse(text, url, hint.method, limits),
@@ -165,7 +178,31 @@ pub fn extract(bytes: &[u8], hint: &Hint, limits: &Limits) -> Result<Document, E
     document.kind = kind;
     document.encoding = Some(clean.encoding.to_owned());
     document.losses.splice(0..0, clean.losses);
+    document.beyond = beyond;
+    document.keep(limits.max_text);
     Ok(document)
+}
+
+/// Bytes before a cut in which the end of a line or word is looked for.
+const SEARCHED: usize = 4096;
+
+/// The beginning of a source that holds `max_text` bytes of text, and how many bytes follow it.
+///
+/// Only of kinds whose beginning is a source of the same kind, so that a long one costs no more than it gives.
+fn head(bytes: &[u8], kind: Kind, max_text: usize) -> (&[u8], usize) {
+    let by_line = matches!(kind, Kind::Text | Kind::Markdown | Kind::Srt | Kind::Vtt);
+    if !by_line || bytes.len() <= max_text {
+        return (bytes, 0);
+    }
+    // At an even place, which is between characters of UTF-16; in other encodings the space before it is one byte.
+    let places = (max_text.saturating_sub(SEARCHED)..=max_text).rev().filter(|at| at % 2 == 0);
+    let found = |sign: u8| places.clone().find(|&at| bytes[at] == sign);
+    let end = found(b'\n').or_else(|| found(b' ')).unwrap_or(max_text & !1);
+    let end = match std::str::from_utf8(&bytes[..end]) {
+        Err(error) if error.error_len().is_none() => error.valid_up_to(),
+        _ => end,
+    };
+    (&bytes[..end], bytes.len() - end)
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 use crate::analyse::{Findings, Options, analyse};
 use crate::document::{Document, Kind, Span};
 use crate::extract::{Hint, Limits, extract, feed, sniff};
+#[cfg(any(test, feature = "pdf"))]
+use crate::extract::{columns, pages};
 use crate::gate::{Expression, GateRules, Metric, gate};
 use crate::language::Language;
 use crate::report::{Provenance, Report, Style, claim_review, html, json, markdown};
@@ -26,6 +28,11 @@ pub const TARGETS: &[Target] = &[
     ("vtt", fuzz_vtt),
     ("transcript", fuzz_transcript),
     ("feed", fuzz_feed),
+    #[cfg(feature = "pdf")]
+    ("pdf", fuzz_pdf),
+    #[cfg(any(test, feature = "pdf"))]
+    ("pdf_layout", fuzz_pdf_layout),
+    ("json", fuzz_json),
     ("sentences", fuzz_sentences),
     ("expression", fuzz_expression),
     ("analysis", fuzz_analysis),
@@ -95,6 +102,55 @@ pub fn fuzz_feed(data: &[u8]) {
         }
     }
     run(data, Kind::Feed);
+}
+
+/// PDF. Its library may panic, which ends only the worker process; what it reads is a document.
+#[cfg(feature = "pdf")]
+pub fn fuzz_pdf(data: &[u8]) {
+    match std::panic::catch_unwind(|| crate::extract::pdf(data, &limits())) {
+        Ok(Ok(document)) => check(&document),
+        Ok(Err(error)) => assert!(!error.to_string().is_empty()),
+        Err(_) => {}
+    }
+}
+
+/// Columns and pages of a PDF, from numbers and texts of any kind.
+#[cfg(any(test, feature = "pdf"))]
+pub fn fuzz_pdf_layout(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let pages: Vec<String> = text.split('\u{c}').map(str::to_owned).collect();
+    check(&pages::assemble(&pages, &limits()));
+    let number = |four: &[u8]| f32::from_le_bytes([four[0], four[1], four[2], four[3]]);
+    let small = |two: &[u8]| f32::from(two[0]) * 4.0 + f32::from(two[1]) / 64.0;
+    let run = |left: f32, bottom: f32, width: f32, height: f32| columns::Run {
+        area: columns::Area { left, right: left + width, bottom, top: bottom + height },
+        chars: 20,
+    };
+    let wild = data.chunks_exact(8).map(|at| run(number(at), number(&at[4..]), 9.0, 9.0));
+    let likely = data
+        .chunks_exact(6)
+        .map(|at| run(small(at), small(&at[2..]), f32::from(at[4]), f32::from(at[5] % 16)));
+    let runs: Vec<columns::Run> = wild.chain(likely).collect();
+    assert!(columns::parts(&runs).len() <= runs.len().max(1), "no part without a run");
+}
+
+/// JSON is parsed only when it is small as a tree.
+pub fn fuzz_json(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let limits = Limits { max_values: 100, ..limits() };
+    if crate::extract::json::check(&text, &limits).is_ok()
+        && let Ok(value) = serde_json::from_str::<serde_json::Value>(&text)
+    {
+        assert!(values(&value) <= 100, "more values than were told");
+    }
+}
+
+fn values(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::Array(list) => 1 + list.iter().map(values).sum::<usize>(),
+        serde_json::Value::Object(map) => 1 + map.values().map(values).sum::<usize>(),
+        _ => 1,
+    }
 }
 
 /// Sentences of any text cover its visible characters once.

@@ -149,6 +149,7 @@ impl Report {
         };
         let outcome = outcome(gate.as_ref(), &findings);
         gaps(&mut findings, doc, &outcome);
+        let beyond = beyond(doc, provenance.depth);
         let checked = findings.claims.iter().take(provenance.depth.limits().claims_checked);
         let verification = verify(checked, &[], Asked::default());
         Self {
@@ -163,6 +164,7 @@ impl Report {
             rules: rule_sets(),
             reading: Some(reading(doc)),
         }
+        .without(beyond.into_iter().collect())
     }
 
     /// The same report with its top claims judged by `evidence`.
@@ -253,13 +255,34 @@ fn gaps(findings: &mut Findings, doc: &Document, outcome: &Outcome) {
         ),
     );
     add(UNCOMPARED, "No earlier report was compared.", None);
+    if doc.kind == Kind::Feed && !doc.links.is_empty() {
+        add(
+            "The pages that the feed announces",
+            "This report is on the texts in the feed itself.",
+            Some("Name how many to report on: `consort analyze --items N`."),
+        );
+    }
     if doc.text.len() > MAX_READING {
         add(
             "Text further down in this report",
-            "A report carries the first MiB of the text; findings cover all of it.",
+            "A report carries the first MiB of the text; findings cover all that was analysed.",
             None,
         );
     }
+}
+
+/// What of a long text was not analysed.
+fn beyond(doc: &Document, depth: Depth) -> Option<NotDone> {
+    let mib = |bytes: usize| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
+    (doc.beyond > 0).then(|| NotDone {
+        what: format!("The text beyond its first {}", mib(doc.text.len())),
+        why: format!(
+            "Depth `{depth}` analyses {} MiB of text; {} follow.",
+            depth.limits().text_mib,
+            mib(doc.beyond)
+        ),
+        remedy: Some("Split the source into smaller files.".to_owned()),
+    })
 }
 
 fn reading(doc: &Document) -> Reading {

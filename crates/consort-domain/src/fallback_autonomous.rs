@@ -93,7 +93,7 @@ impl Orchestrator for FallbackAutonomous {
     fn descriptor(&self) -> Descriptor {
         Descriptor {
             name: Name::new(Analyze::CALLEE).expect("a valid name"),
-            version: Version::new(1, 1, 0),
+            version: Version::new(1, 2, 0),
             layer: Layer::Domain,
             kind: Kind::Sequential,
             durability: Durability::Durable,
@@ -115,12 +115,14 @@ impl Orchestrator for FallbackAutonomous {
 
         cx.progress(2, STAGES, "extract the text");
         let content_hash = acquired.body.hash;
-        let Text { document, title, items, shape, .. } = extract(cx, acquired).await?;
+        let Text { document, title, items, shape, .. } =
+            extract(cx, acquired, request.depth).await?;
         let gate = cx.call(CheckGate { document: document.clone() }).value().await?;
         let stopped = stop_reason(&gate);
 
         cx.progress(3, STAGES, "analyse");
-        let parts = if stopped.is_some() { Vec::new() } else { plan::groups(Part::ALL) };
+        let parts =
+            if stopped.is_some() { Vec::new() } else { plan::groups(Part::ALL, document.length) };
         let style = match shape.filter(|_| stopped.is_none()) {
             Some(shape) => Some(choices::summary(cx, &shape)?),
             None => None,
@@ -240,8 +242,8 @@ async fn verify(
 }
 
 /// Finds the text; how that is done on a web page is a decision, and its outcome a reward.
-async fn extract(cx: &Context, acquired: Acquired) -> Result<Text, StepError> {
-    let mut extract = Extract::from(acquired);
+async fn extract(cx: &Context, acquired: Acquired, depth: Depth) -> Result<Text, StepError> {
+    let mut extract = Extract { depth, ..Extract::from(acquired) };
     let survey = Survey { body: extract.body.clone(), hint: extract.hint.clone() };
     let page = cx.call(survey).value().await?;
     let Some((decision, method)) = choices::extraction(cx, &page)? else {

@@ -48,7 +48,7 @@ fn every_json_answer_is_described_in_the_help() {
 fn list_names_what_can_be_run_and_makes_no_store() {
     let world = World::new();
     let text = world.run(&["list"]).with_code(0);
-    assert!(text.out.contains("fallback_autonomous 1.1.0  domain, sequential, durable"));
+    assert!(text.out.contains("fallback_autonomous 1.2.0  domain, sequential, durable"));
     assert!(text.out.contains("CAPABILITIES\nacquire"), "{text:#?}");
     let json = world.run(&["--json", "list"]).with_code(0).json();
     assert_eq!(json["orchestrators"][0]["name"], "fallback_autonomous");

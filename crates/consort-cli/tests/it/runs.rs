@@ -74,7 +74,7 @@ fn a_failed_run_says_where_to_look() {
     let hint = ended.err.lines().find(|line| line.starts_with("to see more: ")).unwrap();
     let run = hint.rsplit(' ').next().unwrap();
     let drawn = world.run(&["show", run]).with_code(0).out;
-    assert!(drawn.contains("fallback_autonomous 1.1.0  failed (not_found)"), "{drawn}");
+    assert!(drawn.contains("fallback_autonomous 1.2.0  failed (not_found)"), "{drawn}");
     assert_eq!(drawn.matches("caused by: No such file").count(), 1, "{drawn}");
     assert!(drawn.lines().all(|line| line.chars().count() <= 80), "{drawn}");
     let listed = world.run(&["runs"]).with_code(0).out;
@@ -119,7 +119,7 @@ fn an_id_that_fits_several_runs_is_refused() {
 fn runs_are_listed_by_state_and_orchestrator() {
     let world = World::new();
     let file = world.file("a.txt", text(1));
-    let id = world.plant("1.1.0", &file);
+    let id = world.plant("1.2.0", &file);
     let list = |args: &[&str]| world.run(&[&["runs"], args].concat()).with_code(0).out;
     let short = &id.as_str()[18..];
     assert!(list(&["--state", "open"]).contains(short));
@@ -133,7 +133,7 @@ fn runs_are_listed_by_state_and_orchestrator() {
 fn an_unfinished_run_is_taken_up_by_resume() {
     let world = World::new();
     let file = world.file("a.txt", text(1));
-    let id = world.plant("1.1.0", &file);
+    let id = world.plant("1.2.0", &file);
     let told = world.run(&["resume", &id.as_str()[18..], "--json"]).with_code(0).json();
     assert_eq!((&told["status"], &told["run"]), (&json!("succeeded"), &json!(id)));
     let ended = world.run(&["resume", id.as_str()]).with_code(0);
@@ -146,7 +146,7 @@ fn resume_without_a_run_finishes_everything() {
     let world = World::new();
     let (a, b) = (world.file("a.txt", text(1)), world.file("b.txt", text(23)));
     for file in [&a, &b] {
-        world.plant("1.1.0", file);
+        world.plant("1.2.0", file);
     }
     let ended = world.run(&["resume"]).with_code(0);
     assert_eq!(ended.out.matches("succeeded").count(), 2, "{ended:#?}");
@@ -158,7 +158,7 @@ fn resume_without_a_run_finishes_everything() {
 fn unfinished_runs_are_left_alone_on_request() {
     let world = World::new();
     let (a, b) = (world.file("a.txt", text(1)), world.file("b.txt", text(23)));
-    world.plant("1.1.0", &a);
+    world.plant("1.2.0", &a);
     world.run(&["analyze", &b, "--no-resume"]).with_code(0);
     let states: Vec<_> = world.runs().iter().map(|run| run["state"].clone()).collect();
     assert_eq!(states, ["ended", "open"]);
@@ -178,7 +178,7 @@ fn a_run_of_a_version_that_is_gone_is_blocked_not_lost() {
 fn cancel_ends_a_run_and_keeps_the_reason() {
     let world = World::new();
     let file = world.file("a.txt", text(1));
-    let id = world.plant("1.1.0", &file);
+    let id = world.plant("1.2.0", &file);
     let args = ["cancel", id.as_str(), "--reason", "no longer needed", "--json"];
     assert_eq!(world.run(&args).with_code(0).json()["done"], "cancelled");
     assert_eq!(world.runs()[0]["category"], "cancelled");

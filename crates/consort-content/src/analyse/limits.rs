@@ -31,6 +31,8 @@ impl fmt::Display for Depth {
 /// What one depth allows. Where a list is cut by these, the report says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Limits {
+    /// MiB of text analysed; what follows is left out, and the report is degraded.
+    pub text_mib: usize,
     /// Sentences of the summary.
     pub summary_sentences: usize,
     /// Sentences compared with each other for the summary; the most central ones are chosen first.
@@ -63,6 +65,14 @@ pub struct Limits {
     pub earlier_reports: usize,
 }
 
+impl Limits {
+    /// [`Limits::text_mib`] in bytes.
+    #[must_use]
+    pub const fn text_bytes(&self) -> usize {
+        self.text_mib << 20
+    }
+}
+
 impl Depth {
     /// The limits of this depth: all that a depth changes.
     #[must_use]
@@ -78,14 +88,14 @@ impl Depth {
 
 #[rustfmt::skip]
 const TABLE: [Limits; 3] = {
-    const fn row(v: [usize; 15]) -> Limits {
-        let [summary_sentences, summary_graph, key_phrases, topics, entities_per_kind, mentions, curve_points, claims, claims_checked, rhetoric, quotes, links, timeline, chapters, earlier_reports] = v;
-        Limits { summary_sentences, summary_graph, key_phrases, topics, entities_per_kind, mentions, curve_points, claims, claims_checked, rhetoric, quotes, links, timeline, chapters, earlier_reports }
+    const fn row(v: [usize; 16]) -> Limits {
+        let [text_mib, summary_sentences, summary_graph, key_phrases, topics, entities_per_kind, mentions, curve_points, claims, claims_checked, rhetoric, quotes, links, timeline, chapters, earlier_reports] = v;
+        Limits { text_mib, summary_sentences, summary_graph, key_phrases, topics, entities_per_kind, mentions, curve_points, claims, claims_checked, rhetoric, quotes, links, timeline, chapters, earlier_reports }
     }
     [
-        //   summary  graph  phrases topics entities mentions curve claims checked rhetoric quotes links timeline chapters earlier
-        row([    3,    100,     10,     3,     10,      6,     20,     5,      3,      20,    10,    20,     10,       6,    100]),
-        row([    5,    300,     20,     5,     30,     24,     60,    20,      5,     200,    60,   200,     50,      12,   1000]),
-        row([   10,   1000,     40,    10,    200,    200,    200,   100,     20,    2000,  1000,  5000,    500,      24,   4000]),
+        //  text summary  graph  phrases topics entities mentions curve claims checked rhetoric quotes links timeline chapters earlier
+        row([  2,   3,    100,     10,     3,     10,      6,     20,     5,      3,      20,    10,    20,     10,       6,    100]),
+        row([  8,   5,    300,     20,     5,     30,     24,     60,    20,      5,     200,    60,   200,     50,      12,   1000]),
+        row([ 16,  10,   1000,     40,    10,    200,    200,    200,   100,     20,    2000,  1000,  5000,    500,      24,   4000]),
     ]
 };

@@ -56,7 +56,8 @@ const fn is_control(byte: u8) -> bool {
     matches!(byte, 0..=8 | 0x0B | 0x0E..=0x1F | 0x7F)
 }
 
-fn scrub(text: &str) -> String {
+/// `text` with one kind of line end and without control characters.
+pub(crate) fn scrub(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {

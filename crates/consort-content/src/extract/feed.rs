@@ -62,7 +62,9 @@ pub fn feed(bytes: &[u8], hint: &Hint, limits: &Limits) -> Result<Feed, ExtractE
     }
     let decoded = decode::decode(bytes, super::html::declared_encoding(bytes).as_deref());
     let json = decoded.text.trim_start().starts_with('{');
-    if !json {
+    if json {
+        super::json::check(&decoded.text, limits)?;
+    } else {
         check(&decoded.text, Syntax::Xml, limits)?;
     }
     let base = hint.url.as_deref().and_then(|url| Url::parse(url).ok());

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Limits;
-use super::build::{Builder, counted};
+use super::build::{Builder, counted, scrub};
 use crate::document::{Document, Kind, Method};
 
 /// Lines at the top and bottom of a page that may be running heads.
@@ -13,6 +13,8 @@ const SHORT: f64 = 0.7;
 
 /// Makes a document of the text of each page, in reading order.
 pub(crate) fn assemble(pages: &[String], limits: &Limits) -> Document {
+    // What a font maps its signs to may be anything, control characters among it.
+    let pages: Vec<String> = pages.iter().map(|page| scrub(page)).collect();
     let pages: Vec<Vec<&str>> =
         pages.iter().map(|page| page.lines().map(str::trim).collect()).collect();
     let running = running_heads(&pages);

@@ -5,6 +5,7 @@ use pdf_oxide::geometry::Rect;
 use pdf_oxide::layout::RectFilterMode;
 use pdf_oxide::object::Object;
 
+use super::build;
 use super::columns::{self, Area, Run};
 use super::pages;
 use super::{ExtractError, Limits};
@@ -66,12 +67,10 @@ pub fn pdf(bytes: &[u8], limits: &Limits) -> Result<Document, ExtractError> {
     }
     let mut document = pages::assemble(&texts, limits);
     if unread > 0 {
-        document
-            .losses
-            .push(format!("{} damaged and not read.", super::build::counted(unread, "page")));
+        document.losses.push(format!("{} damaged and not read.", build::counted(unread, "page")));
     }
     if count > limits.max_pages {
-        let beyond = super::build::counted(count - limits.max_pages, "page");
+        let beyond = build::counted(count - limits.max_pages, "page");
         document.losses.push(format!("{beyond} beyond the first {} not read.", limits.max_pages));
     }
     document.title = information(&file, "Title");
@@ -123,7 +122,7 @@ fn information(file: &PdfDocument, key: &str) -> Option<String> {
     let value = resolve(information.as_dict()?.get(key)?)?;
     // A byte order mark announces UTF-16; else PDF's own encoding, which is Latin-1 in what matters.
     let text = decode::decode(value.as_string()?, Some("windows-1252")).text;
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let words = build::scrub(&text).split_whitespace().collect::<Vec<_>>().join(" ");
     (!words.is_empty()).then_some(words)
 }
 

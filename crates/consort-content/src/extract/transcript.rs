@@ -12,12 +12,13 @@ use crate::document::{Document, Kind};
 /// # Errors
 ///
 /// [`ExtractError::Malformed`] when it is no JSON or none of these; [`ExtractError::TooLarge`] for
-/// more segments than `limits.max_cues`.
+/// more segments than `limits.max_cues`, or more values than `limits.max_values`.
 pub(super) fn parse(text: &str, limits: &Limits) -> Result<Document, ExtractError> {
     let malformed = |reason: String| ExtractError::Malformed { kind: Kind::TranscriptJson, reason };
     if text.trim().is_empty() {
         return Ok(Document::default());
     }
+    super::json::check(text, limits)?;
     let value: Value = serde_json::from_str(text).map_err(|error| malformed(error.to_string()))?;
     let (segments, unit) = segments(&value).ok_or_else(|| {
         malformed("no `segments`, `transcription`, `utterances` or `events`".into())

@@ -67,6 +67,13 @@ pub(super) async fn load<T: DeserializeOwned>(
     serde_json::from_slice(&bytes).map_err(|error| stage_error(&error, "stored content is damaged"))
 }
 
+/// A document with no more text than `depth` analyses; the reader of PDFs knows of no depth.
+async fn text(cx: &StepContext, blob: &Blob, depth: Depth) -> Result<Document, StepError> {
+    let mut document: Document = load(cx, blob).await?;
+    document.keep(depth.limits().text_bytes());
+    Ok(document)
+}
+
 pub(super) async fn keep<T: Serialize>(cx: &StepContext, value: &T) -> Result<Blob, StepError> {
     let bytes = serde_json::to_vec(value)
         .map_err(|error| stage_error(&error, "a finding cannot be written as JSON"))?;
@@ -81,12 +88,16 @@ pub struct Extract {
     pub body: Blob,
     /// What is known about its format.
     pub hint: Hint,
+    /// How deep the analysis goes, which limits the text that is kept.
+    #[serde(default)]
+    pub depth: Depth,
 }
 
 impl From<Acquired> for Extract {
     fn from(acquired: Acquired) -> Self {
         let Acquired { body, name, media_type, url, .. } = acquired;
-        Self { body, hint: Hint { kind: None, media_type, name, url, method: None } }
+        let hint = Hint { kind: None, media_type, name, url, method: None };
+        Self { body, hint, depth: Depth::default() }
     }
 }
 
@@ -164,15 +175,16 @@ impl Capability for Extractor {
     }
 
     async fn invoke(&self, cx: &StepContext, request: Extract) -> StepResult<Extracted> {
-        let Extract { body, hint } = request;
+        let Extract { body, hint, depth } = request;
         let bytes = cx.read(&body).await?;
-        let (document, items, prose) = match cx.blocking(move || find_text(&bytes, &hint)).await? {
-            Ok(found) => found,
-            Err(ExtractError::NeedsWorker { kind: Kind::Pdf }) => {
-                return Ok(Outcome::succeeded(Extracted::Pdf(body)));
-            }
-            Err(error) => return Err(refused(&error)),
-        };
+        let (document, items, prose) =
+            match cx.blocking(move || find_text(&bytes, &hint, depth)).await? {
+                Ok(found) => found,
+                Err(ExtractError::NeedsWorker { kind: Kind::Pdf }) => {
+                    return Ok(Outcome::succeeded(Extracted::Pdf(body)));
+                }
+                Err(error) => return Err(refused(&error)),
+            };
         let (title, shape) = (document.title.clone(), Some(Shape::of(&document)));
         let document = keep(cx, &document).await?;
         Ok(Outcome::succeeded(Extracted::Text(Text { document, title, items, shape, prose })))
@@ -182,11 +194,11 @@ impl Capability for Extractor {
 type FoundText = (Document, Vec<Item>, Option<(Prose, Prose)>);
 
 /// The text; of a feed also the pages that it announces, of a page what its choice is judged by.
-fn find_text(bytes: &[u8], hint: &Hint) -> Result<FoundText, ExtractError> {
-    let limits = Limits::default();
+fn find_text(bytes: &[u8], hint: &Hint, depth: Depth) -> Result<FoundText, ExtractError> {
+    let limits = Limits { max_text: depth.limits().text_bytes(), ..Limits::default() };
     if extract::sniff(bytes, hint)? != Kind::Feed {
         let document = extract::extract(bytes, hint, &limits)?;
-        let prose = (document.kind == Kind::Html).then(|| prose(bytes, hint, &document));
+        let prose = (document.kind == Kind::Html).then(|| prose(bytes, hint, &document, &limits));
         return Ok((document, Vec::new(), prose.flatten()));
     }
     let feed = extract::feed(bytes, hint, &limits)?;
@@ -195,13 +207,15 @@ fn find_text(bytes: &[u8], hint: &Hint) -> Result<FoundText, ExtractError> {
         Some(Item { url, title: entry.title.clone() })
     });
     let items = items.collect();
-    Ok((feed.into_document(&limits), items, None))
+    let mut document = feed.into_document(&limits);
+    document.keep(limits.max_text);
+    Ok((document, items, None))
 }
 
 /// The prose in what was chosen and on the whole page: what the choice is judged by.
-fn prose(bytes: &[u8], hint: &Hint, chosen: &Document) -> Option<(Prose, Prose)> {
+fn prose(bytes: &[u8], hint: &Hint, chosen: &Document, limits: &Limits) -> Option<(Prose, Prose)> {
     let hint = Hint { method: Some(Method::WholePage), ..hint.clone() };
-    let page = extract::extract(bytes, &hint, &Limits::default()).ok()?;
+    let page = extract::extract(bytes, &hint, limits).ok()?;
     Some((Prose::of(chosen), Prose::of(&page)))
 }
 
@@ -283,8 +297,8 @@ impl Capability for Analyst {
     }
 
     async fn invoke(&self, cx: &StepContext, request: AnalyseParts) -> StepResult<Analysed> {
-        let document: Document = load(cx, &request.document).await?;
-        let AnalyseParts { parts, depth, summary, .. } = request;
+        let AnalyseParts { document, parts, depth, summary } = request;
+        let document = text(cx, &document, depth).await?;
         let options = Options { depth, summary, ..Options::default() };
         let work = move || {
             let sentences = sentence::sentences(&document);
@@ -362,7 +376,7 @@ impl Capability for Composer {
     }
 
     async fn invoke(&self, cx: &StepContext, request: Compose) -> StepResult<Composed> {
-        let document: Document = load(cx, &request.document).await?;
+        let document = text(cx, &request.document, request.depth).await?;
         let mut parts: Vec<PartFindings> = Vec::new();
         for found in &request.found {
             parts.extend(load::<Vec<PartFindings>>(cx, found).await?);

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Evidence, Stance};
+use crate::extract::{Limits, json};
 
 /// Why an answer holds no evidence.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +41,7 @@ pub fn evidence(answer: &[u8]) -> Result<Vec<Evidence>, Unreadable> {
 }
 
 fn in_json(json: &str) -> Result<Vec<Evidence>, Unreadable> {
-    let value: Value = serde_json::from_str(json).map_err(|error| Unreadable(error.to_string()))?;
+    let value = value(json)?;
     if value["results"].is_array() {
         return search_results(value);
     }
@@ -55,6 +56,11 @@ fn in_json(json: &str) -> Result<Vec<Evidence>, Unreadable> {
     Ok(found)
 }
 
+fn value(text: &str) -> Result<Value, Unreadable> {
+    json::check(text, &Limits::default()).map_err(|error| Unreadable(error.to_string()))?;
+    serde_json::from_str(text).map_err(|error| Unreadable(error.to_string()))
+}
+
 /// Reviews that a page embeds. One damaged block does not hide the others.
 fn in_page(page: &str) -> Result<Vec<Evidence>, Unreadable> {
     let lower = page.to_ascii_lowercase();
@@ -64,7 +70,7 @@ fn in_page(page: &str) -> Result<Vec<Evidence>, Unreadable> {
         let Some(open) = lower[start..].find('>').map(|end| start + end) else { break };
         let Some(end) = lower[open..].find("</script").map(|end| open + end) else { break };
         if lower[start..open].contains("application/ld+json")
-            && let Ok(value) = serde_json::from_str::<Value>(&page[open + 1..end])
+            && let Ok(value) = value(&page[open + 1..end])
         {
             blocks += 1;
             gather(&value, 0, &mut found);
