@@ -159,17 +159,23 @@ fn content<'i>(index: &'i Index<'_>, id: usize) -> impl Iterator<Item = WordId> 
     index.tokens_of(id).iter().filter(tells).map(|token| index.entry(token).stem)
 }
 
-/// A finished statement of ordinary length that is not a heading.
+/// A finished statement of ordinary length that is neither a heading nor the title.
 fn is_eligible(index: &Index<'_>, id: usize) -> bool {
     let span = index.sentences[id].span;
     let words = index.tokens_of(id).iter().filter(|token| token.kind == Kind::Word).count();
     let next = index.doc.headings.partition_point(|heading| heading.span.start < span.end);
     let is_heading =
         index.doc.headings[..next].last().is_some_and(|heading| heading.span.overlaps(span));
+    let text = span.of(&index.doc.text);
+    // Where nothing tells it from the text, as in a PDF, the title may have run into what follows.
+    let titled = index.doc.title.as_deref().is_some_and(|title| {
+        !title.is_empty() && text.starts_with(title) && !text.ends_with(['.', '!', '"', '\u{201d}'])
+    });
     (MIN_WORDS..=MAX_WORDS).contains(&words)
         && !is_heading
+        && !titled
         && !index.is_row(id)
-        && !span.of(&index.doc.text).ends_with('?')
+        && !text.ends_with('?')
 }
 
 /// Keeps the `limit` sentences nearest to the centroid, so that the graph stays small however
