@@ -69,6 +69,12 @@ pub(crate) struct Fetched {
     pub(crate) url: String,
 }
 
+/// What a `robots.txt` says of a page.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn allowed(robots: &str, page: &url::Url) -> bool {
+    robots::Rules::parse(robots).allow(page)
+}
+
 impl Fetcher {
     pub(crate) fn new(gate: Gate, config: Config) -> Self {
         Self { gate, config, robots: Arc::default() }

@@ -8,6 +8,8 @@ mod config;
 pub mod egress;
 pub mod fetch;
 mod file;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod media;
 pub mod pdf;
 #[cfg(test)]

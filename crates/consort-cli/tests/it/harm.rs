@@ -5,9 +5,10 @@
 
 #![cfg(unix)]
 
+mod files;
 mod web;
 
-use std::{fmt::Write, fs, process::Stdio};
+use std::{fmt::Write, fs, path::PathBuf, process::Stdio};
 
 use crate::world::{Ended, World, text};
 
@@ -18,6 +19,8 @@ const MOST_KILOBYTES: u64 = 256 * 1000;
 pub(super) struct Case {
     what: &'static str,
     args: Vec<String>,
+    /// A file to be read as standard input.
+    stdin: Option<PathBuf>,
     code: i32,
     /// What is said on standard error, or in the report where there is one.
     words: &'static str,
@@ -25,7 +28,12 @@ pub(super) struct Case {
 
 impl Case {
     pub(super) fn new(what: &'static str, input: &str, code: i32, words: &'static str) -> Self {
-        Self { what, args: vec![input.to_owned()], code, words }
+        Self { what, args: vec![input.to_owned()], stdin: None, code, words }
+    }
+
+    pub(super) fn fed(mut self, file: &str) -> Self {
+        self.stdin = Some(file.into());
+        self
     }
 
     pub(super) fn with<const N: usize>(mut self, more: [&str; N]) -> Self {
@@ -39,12 +47,16 @@ struct Cost(u64, f64);
 
 fn run(world: &World, case: &Case) -> (Ended, Option<Cost>) {
     let args: Vec<&str> = ["analyze"].into_iter().chain(case.args.iter().map(|a| &**a)).collect();
+    let stdin = match &case.stdin {
+        Some(file) => fs::File::open(world.path("").join(file)).unwrap().into(),
+        None => Stdio::null(),
+    };
     let Some(time) = std::env::var_os("CONSORT_TIME") else {
-        return (world.run_fed(&args, Stdio::null()), None);
+        return (world.run_fed(&args, stdin), None);
     };
     let cost = world.path("cost");
     let before = [time, "-q".into(), "-f".into(), "%M %e".into(), "-o".into(), cost.clone().into()];
-    let ended = world.run_within(&before, &args, Stdio::null());
+    let ended = world.run_within(&before, &args, stdin);
     let cost = fs::read_to_string(cost).unwrap();
     let (kilobytes, seconds) = cost.trim().split_once(' ').unwrap();
     (ended, Some(Cost(kilobytes.parse().unwrap(), seconds.parse().unwrap())))
@@ -88,6 +100,21 @@ fn every_hostile_address_is_refused() {
 fn every_hostile_server_ends_in_a_clear_error_or_a_report() {
     let world = World::new();
     check(&world, web::servers());
+}
+
+#[test]
+fn every_hostile_file_ends_in_a_clear_error_or_a_report() {
+    let world = World::new();
+    check(&world, files::cases(&world));
+}
+
+/// Only where memory is measured: an unoptimised build takes minutes over it.
+#[test]
+fn large_files_take_no_more_memory_than_others() {
+    if std::env::var_os("CONSORT_TIME").is_some() {
+        let world = World::new();
+        check(&world, files::large(&world));
+    }
 }
 
 /// Markup where a page may have text.
