@@ -55,6 +55,10 @@ pub enum Answer {
     Refused(String),
 }
 
+/// Largest PDF that is read: its reader holds several copies.
+#[cfg(feature = "pdf-worker")]
+const MAX_BYTES: usize = 32 << 20;
+
 /// The worker: reads a PDF and writes the answer. To be called by a process of its own.
 ///
 /// # Errors
@@ -65,7 +69,7 @@ pub fn work(from: impl std::io::Read, to: impl std::io::Write) -> std::io::Resul
     use std::io::Read;
 
     use consort_content::extract::{self, ExtractError};
-    let limits = extract::Limits::default();
+    let limits = extract::Limits { max_bytes: MAX_BYTES, ..extract::Limits::default() };
     let mut bytes = Vec::new();
     from.take(limits.max_bytes as u64 + 1).read_to_end(&mut bytes)?;
     let answer = match extract::pdf(&bytes, &limits) {

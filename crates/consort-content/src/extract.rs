@@ -191,6 +191,8 @@ const SEARCHED: usize = 4096;
 /// Only of kinds whose beginning is a source of the same kind, so that a long one costs no more than it gives.
 fn head(bytes: &[u8], kind: Kind, max_text: usize) -> (&[u8], usize) {
     let by_line = matches!(kind, Kind::Text | Kind::Markdown | Kind::Srt | Kind::Vtt);
+    // A tree of Markdown takes up to forty times its size.
+    let max_text = if kind == Kind::Markdown { max_text / 2 } else { max_text };
     if !by_line || bytes.len() <= max_text {
         return (bytes, 0);
     }

@@ -77,9 +77,11 @@ impl World {
         name.to_owned()
     }
 
-    /// A command in this home, not yet started.
+    /// A command in this home, not yet started; of another build where `CONSORT_BINARY` names one.
     pub(crate) fn command<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_consort"));
+        let other = std::env::var_os("CONSORT_BINARY");
+        let binary = other.unwrap_or_else(|| env!("CARGO_BIN_EXE_consort").into());
+        let mut command = Command::new(binary);
         command
             .args(args)
             .current_dir(self.home.path())

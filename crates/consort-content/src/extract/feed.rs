@@ -65,7 +65,9 @@ pub fn feed(bytes: &[u8], hint: &Hint, limits: &Limits) -> Result<Feed, ExtractE
     if json {
         super::json::check(&decoded.text, limits)?;
     } else {
-        check(&decoded.text, Syntax::Xml, limits)?;
+        // The parser's entries take more room than elements of a page.
+        let limits = Limits { max_elements: limits.max_elements / 2, ..*limits };
+        check(&decoded.text, Syntax::Xml, &limits)?;
     }
     let base = hint.url.as_deref().and_then(|url| Url::parse(url).ok());
     let parser = feed_rs::parser::Builder::new()

@@ -7,8 +7,8 @@ use consort_content::analyse::Part;
 const PER_STEP: usize = 4;
 
 /// Bytes of a document from which one step computes all parts: each step holds the text and what
-/// it is prepared into, about eight times as much.
-const LARGE: u64 = 2 << 20;
+/// it is prepared into, about twenty times as much.
+const LARGE: u64 = 1 << 20;
 
 /// The parts, cut into the steps that run side by side, for a document of `length` bytes.
 pub fn groups(parts: &[Part], length: u64) -> Vec<Vec<Part>> {
