@@ -36,7 +36,7 @@ use consort_core::{
     learning::{LearningLog, Record, Snapshot},
 };
 use futures_util::future::BoxFuture;
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::{Mutex, oneshot, watch};
 
 pub use change::{Change, What, hex};
 pub use config::Config;
@@ -78,6 +78,8 @@ struct Shared {
     snapshots: AtomicU64,
     looks: AtomicU64,
     saved: AtomicU64,
+    /// The last record that was learned in this process.
+    learned: watch::Sender<u64>,
     unconsumed: AtomicU64,
     /// The log was left in good order: nothing came after its snapshot.
     clean: AtomicBool,
@@ -148,6 +150,7 @@ impl Learning {
             snapshots: AtomicU64::new(0),
             looks: AtomicU64::new(0),
             saved: AtomicU64::new(0),
+            learned: watch::Sender::new(0),
             unconsumed: AtomicU64::new(0),
             clean: AtomicBool::new(true),
             found: AtomicU64::new(0),
@@ -343,6 +346,7 @@ impl Learning {
             }
         }
         self.0.applied.fetch_add(count as u64, Ordering::Relaxed);
+        self.0.learned.send_replace(position);
         *held = Held::default();
         self.0.queues.done(count);
         Ok(true)

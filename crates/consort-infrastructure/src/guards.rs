@@ -337,6 +337,7 @@ impl Guards {
             Charge::Failure => roster.record(known, false, began.elapsed()),
             Charge::Answered | Charge::Nothing => {}
         }
+        self.0.news.stir();
     }
 
     /// Where calls like this one are kept, and under which name.

@@ -2,6 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{Held, Learning, Moved};
@@ -78,53 +79,78 @@ impl Learning {
         }
     }
 
-    /// Writes snapshots: by the clock, and sooner when much was learned.
+    /// Writes snapshots: a while after something was learned, sooner when much was. Sleeps as long
+    /// as nothing is learned, so that an idle engine does not wake the processor.
     pub(crate) async fn keep_snapshots(&self, stop: CancellationToken) {
         let (every, after) = {
             let state = self.state();
             let config = state.config();
             (Duration::from_millis(config.consolidate_ms.max(1)), config.consolidate_after)
         };
-        let look = every.min(Duration::from_secs(1));
-        let mut waited = Duration::ZERO;
+        let mut learned = self.0.learned.subscribe();
         loop {
+            let saved = self.0.saved.load(Ordering::Relaxed);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(look) => waited += look,
+                () = reached(&mut learned, saved + 1) => {}
             }
-            let new = self.state().position().saturating_sub(self.0.saved.load(Ordering::Relaxed));
-            if new == 0 || waited < every && new < after {
-                continue;
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = reached(&mut learned, saved.saturating_add(after)) => {}
+                () = tokio::time::sleep(every) => {}
             }
-            waited = Duration::ZERO;
             if let Err(error) = self.consolidate().await {
                 tracing::warn!(target: "consort", %error, "what was learned is not in a snapshot yet");
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(PAUSE) => {}
+                }
             }
         }
     }
 
-    /// Tells of components that were switched off or are well again.
+    /// Tells of components that were switched off or are well again, a while after something was
+    /// learned.
     pub(crate) async fn watch_health(&self, stop: CancellationToken) {
         let every = Duration::from_millis(self.state().config().look_ms.max(1));
+        let mut learned = self.0.learned.subscribe();
         loop {
+            self.look_at_health();
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                // Closed only together with what this is a method of.
+                _ = learned.changed() => {}
+            }
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(every) => {}
             }
-            self.0.looks.fetch_add(1, Ordering::Relaxed);
-            let moved = self.state_mut().take_moves();
-            for ((tenant, component, name), moved) in moved {
-                match moved {
-                    Moved::Disabled => {
-                        tracing::warn!(target: "consort", tenant, ?component, name, "component disabled for its health");
-                    }
-                    Moved::Enabled => {
-                        tracing::info!(target: "consort", tenant, ?component, name, "component enabled again");
-                    }
+        }
+    }
+
+    fn look_at_health(&self) {
+        self.0.looks.fetch_add(1, Ordering::Relaxed);
+        let moved = self.state_mut().take_moves();
+        for ((tenant, component, name), moved) in moved {
+            match moved {
+                Moved::Disabled => {
+                    tracing::warn!(target: "consort", tenant, ?component, name, "component disabled for its health");
+                }
+                Moved::Enabled => {
+                    tracing::info!(target: "consort", tenant, ?component, name, "component enabled again");
                 }
             }
         }
     }
+}
+
+/// Resolves once everything up to `position` was learned.
+async fn reached(learned: &mut watch::Receiver<u64>, position: u64) {
+    // Closed only together with the learning itself.
+    let _ = learned.wait_for(|at| *at >= position).await;
 }

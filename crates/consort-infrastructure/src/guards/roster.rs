@@ -3,7 +3,10 @@
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -134,6 +137,8 @@ impl Windows {
 pub(crate) struct News {
     waiting: Mutex<VecDeque<(String, Moved)>>,
     rang: Notify,
+    /// Whoever listens sleeps until something happens.
+    asleep: AtomicBool,
 }
 
 impl News {
@@ -155,6 +160,18 @@ impl News {
     /// Resolves when there may be news.
     pub(crate) async fn rang(&self) {
         self.rang.notified().await;
+    }
+
+    /// From now on a call wakes whoever listens.
+    pub(crate) fn sleep(&self) {
+        self.asleep.store(true, Ordering::Release);
+    }
+
+    /// A call has passed: wakes whoever sleeps.
+    pub(crate) fn stir(&self) {
+        if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::AcqRel) {
+            self.rang.notify_one();
+        }
     }
 
     /// Asks whoever listens to look at everything now.

@@ -119,6 +119,16 @@ pub(super) fn changes(known: &Known, report: &Report) -> (Vec<Changed>, Known) {
     (changed, now)
 }
 
+/// True when nothing in it changes as time passes: no call is remembered or under way, and no
+/// breaker rests.
+pub(super) fn quiet(report: &Report) -> bool {
+    report.callees.iter().all(|callee| {
+        let busy = callee.bulkhead.is_some_and(|bulkhead| bulkhead.taken > 0);
+        let resting = callee.breaker.as_ref().is_some_and(|breaker| breaker.rest_left_ms.is_some());
+        callee.calls == 0 && !busy && !resting
+    })
+}
+
 /// True when somebody who looks from outside would see a difference.
 pub(super) fn differs(shown: Option<&Report>, report: &Report) -> bool {
     shown.is_none_or(|shown| {

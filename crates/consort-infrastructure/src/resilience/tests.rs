@@ -263,6 +263,19 @@ async fn an_idle_process_shows_its_state_once() {
     assert!(bench.ear.heard(HEALTH_CHANGED).is_empty());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_call_after_a_long_sleep_is_seen_and_forgotten_in_time() {
+    let part = well("part");
+    let bench = bench(&[&part]).await;
+    pass(secs(3600)).await;
+    bench.call("part", json!({})).await.unwrap();
+    let calls = || bench.ear.shown().last().unwrap().callees[0].calls;
+    pass(secs(1)).await;
+    assert_eq!(calls(), 1, "nobody waits for a tick of the clock");
+    pass(secs(120)).await;
+    assert_eq!(calls(), 0, "while something is remembered the clock goes on");
+}
+
 // ===== the operator's hand =====
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,7 @@
 //! The background check: looks at everybody's health now and then and whenever something moves,
-//! tells what changed, and shows the state to other processes.
+//! tells what changed, and shows the state to other processes. While nothing is known that could
+//! change by itself it sleeps until the next call, so that an idle engine does not wake the
+//! processor.
 
 use std::sync::{Arc, Mutex};
 
@@ -41,17 +43,23 @@ impl Watch {
         let mut clock = interval_at(Instant::now() + every, every);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            self.look(&cx).await;
+            let mut quiet = self.look(&cx).await;
+            if quiet {
+                self.guards.news().sleep();
+                // A call between the look and this moment has woken nobody.
+                quiet = self.look(&cx).await;
+            }
             tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
                 () = self.guards.news().rang() => {}
-                _ = clock.tick() => {}
+                _ = clock.tick(), if !quiet => {}
             }
         }
     }
 
-    async fn look(&self, cx: &Context) {
+    /// True when nothing that was seen can change by itself.
+    async fn look(&self, cx: &Context) -> bool {
         for (callee, moved) in self.guards.news().take() {
             events::breaker_moved(cx, &callee, &moved);
         }
@@ -65,7 +73,9 @@ impl Watch {
         for changed in &changed {
             events::health_changed(cx, changed);
         }
+        let quiet = plan::quiet(&report);
         self.show(report).await;
+        quiet
     }
 
     async fn show(&self, report: Report) {
