@@ -100,6 +100,40 @@ impl WithSimd for BareMeans<'_> {
     }
 }
 
+/// Means, the inverse of each gap to the best, and an arm drawn by them: what SquareCB cannot do
+/// without.
+struct BareGaps<'a>(&'a Bare, &'a [f64; DIM], f64);
+
+impl WithSimd for BareGaps<'_> {
+    type Output = (usize, f64);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) -> (usize, f64) {
+        let mut odds = Line([0.0; ARMS]);
+        let mut best = (0, f64::MIN);
+        for (arm, theta) in self.0.thetas.iter().enumerate() {
+            odds.0[arm] = dot(s, &theta.0, self.1);
+            best = if odds.0[arm] > best.1 { (arm, odds.0[arm]) } else { best };
+        }
+        let mut rest = 1.0;
+        for arm in 0..ARMS {
+            odds.0[arm] = 1.0 / (ARMS as f64 + 60.0 * (best.1 - odds.0[arm]));
+        }
+        for arm in 0..ARMS {
+            rest -= if arm == best.0 { 0.0 } else { odds.0[arm] };
+        }
+        odds.0[best.0] = rest;
+        let mut left = self.2;
+        for arm in 0..ARMS {
+            left -= odds.0[arm];
+            if left < 0.0 {
+                return (arm, odds.0[arm]);
+            }
+        }
+        (best.0, rest)
+    }
+}
+
 /// θ·x + √(xᵀMx) of every arm, from full matrices.
 struct BareFull<'a>(&'a Bare, &'a [f64; DIM]);
 
@@ -142,9 +176,15 @@ impl WithSimd for BarePacked<'_> {
     fn with_simd<S: Simd>(self, s: S) -> f64 {
         const GROUP: usize = 8;
         let Self(bare, x, products) = self;
+        let mut twice = Line([0.0; 2 * DIM]);
+        for i in 0..DIM {
+            (twice.0[i], twice.0[DIM + i]) = (x[i] as f32, x[i] as f32);
+        }
         for (i, row) in products.0.as_chunks_mut::<16>().0.iter_mut().enumerate() {
-            for k in 0..16 {
-                row[k] = (x[i % DIM] * x[(i + k) % DIM]) as f32;
+            let (own, from) = (s.splat_f32s(twice.0[i % DIM]), i % DIM);
+            let others = S::as_simd_f32s(&twice.0[from..from + 16]).0;
+            for (out, other) in S::as_mut_simd_f32s(row).0.iter_mut().zip(others) {
+                *out = s.mul_f32s(own, *other);
             }
         }
         let products = S::as_simd_f32s(&products.0).0;
@@ -250,7 +290,11 @@ fn main() {
         black_box(arch.dispatch(BareFull(&bare, black_box(&contexts[n]))));
     });
     let means = measure(&hot, "SquareCB", "70", squarecb);
-    measure(&hot, "greedy", "-", Rule::Greedy);
+    let bare_gaps = time("bare loops: means, gaps, one draw, 4 KiB", "-", |n| {
+        let unit = uniform(1, 0, n as u64);
+        black_box(arch.dispatch(BareGaps(&bare, black_box(&contexts[n]), unit)));
+    });
+    let greedy = measure(&hot, "greedy", "-", Rule::Greedy);
     let bare_means = time("bare loop: means, 4 KiB", "-", |n| {
         black_box(arch.dispatch(BareMeans(&bare, black_box(&contexts[n]))));
     });
@@ -262,6 +306,7 @@ fn main() {
     println!("best of all batches, beside the bare loops over the same numbers:");
     println!("  LinUCB with a copy     {:.2}", single / bare_single);
     println!("  LinUCB                 {:.2}", double / bare_double);
-    println!("  SquareCB               {:.2}", means / bare_means);
+    println!("  SquareCB               {:.2}", means / bare_gaps);
+    println!("  greedy, beside means   {:.2}", greedy / bare_means);
     println!("  update                 {:.2}", update / bare_update);
 }

@@ -157,7 +157,7 @@ impl<M: Model> Policy for Agent<M> {
 
     fn odds(&self, x: &[f64], available: &ArmSet, odds: &mut Odds) -> Result<(), Refused> {
         validate_context(x, self.model.dim())?;
-        let available = available.and(&ArmSet::all(self.model.arms()));
+        let available = available.below(self.model.arms());
         if available.is_empty() {
             return Err(Refused::NoArm);
         }

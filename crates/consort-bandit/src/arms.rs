@@ -60,6 +60,16 @@ impl ArmSet {
         self
     }
 
+    /// The arms below `count`.
+    #[must_use]
+    #[inline]
+    pub(crate) fn below(self, count: usize) -> Self {
+        match self.prefix() {
+            Some(all) if all <= count => self,
+            _ => self.and(&Self::all(count)),
+        }
+    }
+
     /// The arms in both sets.
     #[must_use]
     pub fn and(mut self, other: &Self) -> Self {
@@ -87,6 +97,14 @@ impl ArmSet {
     /// The arms in ascending order.
     pub fn iter(&self) -> Iter {
         Iter { words: self.words, word: 0 }
+    }
+
+    /// How many arms there are, when they are `0..count` and all in the first word.
+    #[inline]
+    pub(crate) fn prefix(&self) -> Option<usize> {
+        let [first, rest @ ..] = self.words;
+        let whole = rest == [0; WORDS - 1] && first & first.wrapping_add(1) == 0;
+        whole.then_some(first.trailing_ones() as usize)
     }
 
     pub(crate) const fn words(&self) -> &[u64; WORDS] {
@@ -135,6 +153,27 @@ impl Iterator for Iter {
         }
         None
     }
+
+    /// Sets are mostly without gaps: those are plain loops.
+    #[inline(always)]
+    fn fold<B, F: FnMut(B, usize) -> B>(self, init: B, mut f: F) -> B {
+        let mut folded = init;
+        for (at, mut bits) in self.words.into_iter().enumerate().skip(self.word) {
+            let first = at * 64;
+            if bits & bits.wrapping_add(1) == 0 {
+                let count = bits.trailing_ones() as usize;
+                for arm in first..first + count {
+                    folded = f(folded, arm);
+                }
+                continue;
+            }
+            while bits != 0 {
+                folded = f(folded, first + bits.trailing_zeros() as usize);
+                bits &= bits - 1;
+            }
+        }
+        folded
+    }
 }
 
 #[cfg(test)]
@@ -148,6 +187,26 @@ mod tests {
         assert!(set.contains(63) && !set.contains(64) && set.contains(129) && !set.contains(130));
         assert_eq!(set.iter().last(), Some(200));
         assert_eq!(set.iter().collect::<ArmSet>(), set);
+    }
+
+    #[test]
+    fn folding_sees_what_iterating_sees() {
+        for set in [
+            ArmSet::EMPTY,
+            ArmSet::all(16),
+            ArmSet::all(64),
+            ArmSet::all(MAX_ARMS),
+            ArmSet::all(130).without(64).with(200),
+            ArmSet::from_mask(0b1011),
+        ] {
+            let mut one_by_one = Vec::new();
+            for arm in &set {
+                one_by_one.push(arm);
+            }
+            let mut folded = Vec::new();
+            set.iter().for_each(|arm| folded.push(arm));
+            assert_eq!(folded, one_by_one);
+        }
     }
 
     #[test]

@@ -351,6 +351,13 @@ impl WithSimd for Means<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
+        // A closure would hide the vector code from the compiler.
+        if let Some(count) = self.available.prefix() {
+            for (arm, out) in self.arms.iter().zip(&mut self.out[..count]) {
+                *out = kernel::dot(s, arm.theta(), self.x);
+            }
+            return;
+        }
         for arm in self.available {
             self.out[arm] = kernel::dot(s, self.arms[arm].theta(), self.x);
         }

@@ -59,7 +59,7 @@ pub(crate) fn validate_context(x: &[f64], dim: usize) -> Result<(), Refused> {
         return Err(Refused::Dimension { expected: dim, got: x.len() });
     }
     // Without a branch for each value; NaN is in no range.
-    let usable = |v: &f64| (-MAX_FEATURE..=MAX_FEATURE).contains(v);
+    let usable = |v: &f64| v.abs() <= MAX_FEATURE;
     if x.iter().fold(true, |all, v| all & usable(v)) {
         return Ok(());
     }

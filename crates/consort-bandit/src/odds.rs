@@ -53,8 +53,8 @@ impl Odds {
     pub fn pick(&self, u: f64) -> Decision {
         let mut above = 0.0;
         let mut last = Decision { arm: 0, propensity: 0.0 };
-        for arm in &self.available {
-            let propensity = self.probabilities[arm];
+        // Arms that are not available have no probability.
+        for (arm, &propensity) in self.probabilities.iter().enumerate() {
             if propensity > 0.0 {
                 last = Decision { arm, propensity };
                 above += propensity;

@@ -4,6 +4,7 @@
 //! model, and switching the rule keeps what was learned.
 
 mod race;
+mod whole;
 
 use serde::{Deserialize, Serialize};
 
@@ -156,8 +157,16 @@ impl Belief<'_> {
         self.available.iter().map(|arm| self.score(arm, alpha)).fold(f64::NEG_INFINITY, f64::max)
     }
 
+    /// True when every arm can be chosen: then loops run over whole slices.
+    fn whole(&self) -> bool {
+        self.available.prefix() == Some(self.mean.len())
+    }
+
     /// All probability on the arms with the largest mean + alpha·width.
     fn best(&self, alpha: f64, ties: Ties, out: &mut [f64]) {
+        if ties == Ties::Uniform && self.whole() {
+            return whole::best(self.mean, self.width, alpha, out);
+        }
         let top = self.top(alpha);
         let won = |arm| self.score(arm, alpha) >= top;
         match ties {
@@ -186,23 +195,26 @@ impl Belief<'_> {
 
     /// Without a branch for each arm: which one wins is what nobody can predict.
     fn inverse_gap(&self, gamma: f64, ties: Ties, out: &mut [f64]) {
+        if ties == Ties::Uniform && self.whole() {
+            return whole::inverse_gap(self.mean, gamma, out);
+        }
         let top = self.top(0.0);
         let k = self.available.len() as f64;
         let (mut rest, mut tied) = (1.0, 0.0);
-        for arm in self.available {
+        self.available.iter().for_each(|arm| {
             let gap = top - self.mean[arm];
             let won = gap <= 0.0 && (tied == 0.0 || ties == Ties::Uniform);
             out[arm] = 1.0 / (k + gamma * gap);
             rest -= if won { 0.0 } else { out[arm] };
             tied += f64::from(u8::from(won));
-        }
+        });
         let share = rest * (1.0 / tied);
         let mut left = tied;
-        for arm in self.available {
+        self.available.iter().for_each(|arm| {
             let won = self.mean[arm] >= top && left > 0.0;
             out[arm] = if won { share } else { out[arm] };
             left -= f64::from(u8::from(won));
-        }
+        });
     }
 
     fn thompson(&self, scale: f64, ties: Ties, out: &mut [f64]) {

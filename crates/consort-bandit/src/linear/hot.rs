@@ -2,9 +2,11 @@
 
 use pulp::{Arch, Simd, WithSimd, bytemuck};
 
+use super::aligned::Aligned;
 use super::kernel::padded;
 use super::single::{Single, Squares};
-use super::{Config, Means, Ridge, from_line, kernel, pad};
+
+use super::{Config, Ridge, from_line, kernel, pad};
 use crate::arms::ArmSet;
 use crate::codec::{Reader, Writer};
 use crate::error::{CannotMerge, Corrupt, InvalidConfig};
@@ -19,6 +21,8 @@ use crate::model::{Example, Model, Persist, Scores};
 pub struct Hot {
     ridge: Ridge,
     copy: Single,
+    /// Coefficients of all arms, one after the other.
+    thetas: Aligned,
     arch: Arch,
 }
 
@@ -44,6 +48,7 @@ impl Hot {
         }
         let mut hot = Self {
             copy: Single::new(ridge.config.used(), ridge.config.arms),
+            thetas: Aligned::zeros(ridge.config.arms * ridge.stride()),
             ridge,
             arch: Arch::new(),
         };
@@ -74,7 +79,9 @@ impl Hot {
 
     fn refresh(&mut self, arm: usize) {
         let from = &self.ridge.arms[arm];
-        self.copy.refresh(self.arch, arm, from.inverse_and_after(), self.ridge.stride());
+        let stride = self.ridge.stride();
+        self.copy.refresh(self.arch, arm, from.inverse_and_after(), stride);
+        self.thetas.get_mut()[arm * stride..][..stride].copy_from_slice(from.theta());
     }
 }
 
@@ -104,12 +111,17 @@ impl Model for Hot {
         let (padded, rest) = from_line(scratch).split_at_mut(self.ridge.stride());
         pad(x, self.ridge.config.intercept, padded);
         let work = &mut bytemuck::cast_slice_mut(rest)[..self.copy.work()];
-        let (x, ridge, copy) = (&*padded, &self.ridge, &self.copy);
-        self.arch.dispatch(Predict { ridge, copy, available, x, work, out });
+        let means = Means { thetas: self.thetas.get(), available, x: padded, out: out.mean };
+        let x = &padded[..self.ridge.config.used()];
+        let squares = Squares { copy: &self.copy, available, x, work, out: out.width };
+        self.arch.dispatch(Predict { means, squares });
     }
 
     fn predict_means(&self, x: &[f64], available: &ArmSet, out: Scores<'_>, scratch: &mut [f64]) {
-        self.ridge.predict_means(x, available, out, scratch);
+        let padded = &mut from_line(scratch)[..self.ridge.stride()];
+        pad(x, self.ridge.config.intercept, padded);
+        let thetas = self.thetas.get();
+        self.arch.dispatch(Means { thetas, available, x: padded, out: out.mean });
     }
 
     fn learn(&mut self, example: &Example<'_>) {
@@ -124,13 +136,38 @@ impl Explain for Hot {
     }
 }
 
-struct Predict<'a> {
-    ridge: &'a Ridge,
-    copy: &'a Single,
+/// θ·x of every arm in `available`.
+struct Means<'a> {
+    thetas: &'a [f64],
     available: &'a ArmSet,
     x: &'a [f64],
-    work: &'a mut [f32],
-    out: Scores<'a>,
+    out: &'a mut [f64],
+}
+
+impl WithSimd for Means<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) {
+        let thetas = self.thetas.chunks_exact(self.x.len());
+        // A closure would hide the vector code from the compiler.
+        if let Some(count) = self.available.prefix() {
+            for (theta, out) in thetas.zip(&mut self.out[..count]) {
+                *out = kernel::dot(s, theta, self.x);
+            }
+            return;
+        }
+        for (arm, theta) in thetas.enumerate() {
+            if self.available.contains(arm) {
+                self.out[arm] = kernel::dot(s, theta, self.x);
+            }
+        }
+    }
+}
+
+struct Predict<'a> {
+    means: Means<'a>,
+    squares: Squares<'a>,
 }
 
 impl WithSimd for Predict<'_> {
@@ -138,13 +175,13 @@ impl WithSimd for Predict<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
-        let Self { ridge, copy, available, x, work, out } = self;
-        Means { arms: &ridge.arms, available, x, out: out.mean }.with_simd(s);
-        Squares { copy, available, x: &x[..ridge.config.used()], work, out: out.width }
-            .with_simd(s);
-        for arm in available {
-            // Rounding can leave a tiny negative square where the width is really 0.
-            out.width[arm] = out.width[arm].max(0.0).sqrt();
+        self.means.with_simd(s);
+        let Squares { copy, available, x, work, out } = self.squares;
+        Squares { copy, available, x, work, out: &mut *out }.with_simd(s);
+        // Rounding can leave a tiny negative square where the width is really 0; what is not
+        // available is 0 and stays so.
+        for width in out {
+            *width = width.max(0.0).sqrt();
         }
     }
 }
@@ -226,6 +263,7 @@ mod tests {
         let fresh = Hot::of(hot.clone().into_ridge()).unwrap();
         for copy in [&again, &fresh] {
             assert_eq!(copy.copy, hot.copy);
+            assert_eq!(copy.thetas, hot.thetas);
         }
     }
 

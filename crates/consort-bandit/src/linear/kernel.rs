@@ -4,7 +4,7 @@
 //! of the vector unit: matrix loops run down columns, inner products keep eight partial sums.
 //! All lengths are multiples of [`LANES`]; buffers are padded with zeros.
 
-use pulp::{Simd, bytemuck};
+use pulp::Simd;
 
 /// Lengths are multiples of this.
 pub(crate) const LANES: usize = 8;
@@ -29,29 +29,37 @@ pub(crate) const fn row_start(i: usize) -> usize {
 
 /// Eight partial sums of x_i·y_i in `V` vectors.
 #[inline(always)]
-fn partial<S: Simd, const V: usize>(s: S, x: &[S::f64s], y: &[S::f64s]) -> [f64; LANES] {
+fn partial<S: Simd, const V: usize>(s: S, x: &[S::f64s], y: &[S::f64s]) -> [S::f64s; V] {
     let mut sums = [s.splat_f64s(0.0); V];
     for (x, y) in x.as_chunks::<V>().0.iter().zip(y.as_chunks::<V>().0) {
         for v in 0..V {
             sums[v] = s.mul_add_f64s(x[v], y[v], sums[v]);
         }
     }
-    let mut lanes = [0.0; LANES];
-    lanes.copy_from_slice(bytemuck::cast_slice(&sums));
-    lanes
+    sums
 }
 
-/// Sum of x_i·y_i.
+/// Sum of x_i·y_i. The partial sums a to h are added as ((a+e)+(c+g)) + ((b+f)+(d+h)): by halves,
+/// as vector units do.
 #[inline(always)]
 pub(crate) fn dot<S: Simd>(s: S, x: &[f64], y: &[f64]) -> f64 {
     let (x, y) = (S::as_simd_f64s(x).0, S::as_simd_f64s(y).0);
-    let [a, b, c, d, e, f, g, h] = match S::F64_LANES {
-        8 => partial::<S, 1>(s, x, y),
-        4 => partial::<S, 2>(s, x, y),
-        2 => partial::<S, 4>(s, x, y),
-        _ => partial::<S, LANES>(s, x, y),
-    };
-    ((a + e) + (c + g)) + ((b + f) + (d + h))
+    match S::F64_LANES {
+        8 => s.reduce_sum_f64s(partial::<S, 1>(s, x, y)[0]),
+        4 => {
+            let [low, high] = partial::<S, 2>(s, x, y);
+            s.reduce_sum_f64s(s.add_f64s(low, high))
+        }
+        2 => {
+            let [ab, cd, ef, gh] = partial::<S, 4>(s, x, y);
+            s.reduce_sum_f64s(s.add_f64s(s.add_f64s(ab, ef), s.add_f64s(cd, gh)))
+        }
+        _ => {
+            let sums = partial::<S, LANES>(s, x, y);
+            let [a, b, c, d, e, f, g, h] = sums.map(|sum| s.reduce_sum_f64s(sum));
+            ((a + e) + (c + g)) + ((b + f) + (d + h))
+        }
+    }
 }
 
 /// y += k·x.
@@ -230,12 +238,23 @@ mod tests {
         }
     }
 
+    /// The results of the widest unit here, and of a narrower one where there is one.
+    fn on_every_unit(n: usize) -> Vec<Vec<f64>> {
+        let widest = Arch::new().dispatch(Everything(n));
+        #[cfg(target_arch = "x86_64")]
+        if let Some(narrow) = pulp::x86::V3::try_new() {
+            return vec![widest, narrow.vectorize(|| Everything(n).with_simd(narrow))];
+        }
+        vec![widest]
+    }
+
     #[test]
     fn every_vector_width_gives_the_same_bits_as_scalar_code() {
         for n in [8, 16, 24, 32, 40, 64, 72] {
-            let wide = Arch::new().dispatch(Everything(n));
             let scalar = Everything(n).with_simd(Scalar);
-            assert!(wide.iter().zip(&scalar).all(|(a, b)| a.to_bits() == b.to_bits()), "{n}");
+            for wide in on_every_unit(n) {
+                assert!(wide.iter().zip(&scalar).all(|(a, b)| a.to_bits() == b.to_bits()), "{n}");
+            }
         }
     }
 

@@ -47,6 +47,7 @@ impl Single {
         arch.dispatch(Pack { m, stride, n, out });
     }
 
+    #[inline(always)]
     fn get<S: Simd, const V: usize>(&self, index: usize) -> &[[S::f32s; V]] {
         let size = packed(self.n);
         let all: &[f32] = bytemuck::cast_slice(self.data.get());
@@ -100,23 +101,23 @@ impl WithSimd for Pack<'_> {
 
 /// x_i·x_j in the order of a packed matrix; `twice` gets x two times over.
 #[inline(always)]
-fn products(x: &[f64], twice: &mut [f32], out: &mut [f32]) {
+fn products<S: Simd>(s: S, x: &[f64], twice: &mut [f32], out: &mut [f32]) {
     let (n, half) = (x.len(), x.len().div_ceil(2));
-    for (i, &x) in x.iter().enumerate() {
-        (twice[i], twice[n + i]) = (x as f32, x as f32);
+    let (first, second) = twice.split_at_mut(n);
+    for ((x, first), second) in x.iter().zip(first).zip(second) {
+        (*first, *second) = (*x as f32, *x as f32);
     }
     twice[2 * n..].fill(0.0);
-    for i in 0..n {
-        let row = &mut out[i * half..];
-        for at in (0..half).step_by(LANES) {
-            let others = &twice[i + at..];
-            if let (Some(y), Some(out)) = (others.first_chunk(), row[at..].first_chunk_mut()) {
-                let (y, out): (&[f32; LANES], &mut [f32; LANES]) = (y, out);
-                (0..LANES).for_each(|k| out[k] = twice[i] * y[k]);
-            } else {
-                let rest = row[at..half].iter_mut().zip(others);
-                rest.for_each(|(out, y)| *out = twice[i] * y);
-            }
+    for (i, row) in out[..n * half].chunks_exact_mut(half).enumerate() {
+        let (own, others) = (twice[i], &twice[i..i + half]);
+        let (row, row_end) = S::as_mut_simd_f32s(row);
+        let (others, others_end) = S::as_simd_f32s(others);
+        let all = s.splat_f32s(own);
+        for (out, other) in row.iter_mut().zip(others) {
+            *out = s.mul_f32s(all, *other);
+        }
+        for (out, other) in row_end.iter_mut().zip(others_end) {
+            *out = own * other;
         }
     }
     let across = if n % 2 == 0 { half } else { 0 };
@@ -143,7 +144,7 @@ impl WithSimd for Squares<'_> {
     fn with_simd<S: Simd>(self, s: S) {
         let Self { copy, available, x, work, out } = self;
         let (products_of_x, twice) = work.split_at_mut(packed(copy.n));
-        products(x, twice, products_of_x);
+        products(s, x, twice, products_of_x);
         // As many matrices at once as there are registers for their partial sums.
         match S::F32_LANES {
             16 => groups::<S, 8, 1>(s, copy, available, products_of_x, out),
@@ -166,33 +167,44 @@ fn groups<S: Simd, const G: usize, const V: usize>(
     let products: &[[S::f32s; V]] = S::as_simd_f32s(products).0.as_chunks().0;
     let mut arms = available.iter();
     while let Some(first) = arms.next() {
-        // A group that is not full takes its first matrix again.
-        let group: [usize; G] =
-            std::array::from_fn(|g| if g == 0 { first } else { arms.next().unwrap_or(first) });
-        let matrices = group.map(|arm| &copy.get::<S, V>(arm)[..products.len()]);
+        // A group that is not full takes its first matrix again. Plain loops: closures would hide
+        // the vector code from the compiler.
+        let mut group = [first; G];
+        let mut matrices = [copy.get::<S, V>(first); G];
+        for g in 1..G {
+            if let Some(arm) = arms.next() {
+                (group[g], matrices[g]) = (arm, copy.get::<S, V>(arm));
+            }
+        }
+        for matrix in &mut matrices {
+            *matrix = &matrix[..products.len()];
+        }
         let mut sums = [[s.splat_f32s(0.0); V]; G];
-        for (at, products) in products.iter().enumerate() {
-            for (sums, matrix) in sums.iter_mut().zip(&matrices) {
+        for at in 0..products.len() {
+            for g in 0..G {
                 for v in 0..V {
-                    sums[v] = s.mul_add_f32s(matrix[at][v], products[v], sums[v]);
+                    sums[g][v] = s.mul_add_f32s(matrices[g][at][v], products[at][v], sums[g][v]);
                 }
             }
         }
         for (sums, arm) in sums.iter().zip(group) {
-            out[arm] = f64::from(total(bytemuck::cast_slice(sums)));
+            out[arm] = f64::from(total(s, sums));
         }
     }
 }
 
+/// Sixteen partial sums added by halves, as vector units do.
 #[inline(always)]
-fn total(lanes: &[f32]) -> f32 {
-    let Some(&(mut lanes)) = lanes.first_chunk::<LANES>() else { return lanes.iter().sum() };
-    for step in [8, 4, 2, 1] {
-        for i in 0..step {
-            lanes[i] += lanes[i + step];
+fn total<S: Simd, const V: usize>(s: S, sums: &[S::f32s; V]) -> f32 {
+    let mut sums = *sums;
+    let mut count = V;
+    while count > 1 {
+        count /= 2;
+        for v in 0..count {
+            sums[v] = s.add_f32s(sums[v], sums[v + count]);
         }
     }
-    lanes[0]
+    s.reduce_sum_f32s(sums[0])
 }
 
 #[cfg(test)]
