@@ -95,7 +95,7 @@ def cpu(command):
 
 
 def ours():
-    command = ["cargo", "bench", "--quiet", "-p", "consort-bandit", "--bench", "decide"]
+    command = ["cargo", "bench", "--quiet", "--locked", "-p", "consort-bandit", "--bench", "decide"]
     shown = subprocess.run(command, capture_output=True, text=True, check=True, cwd=pathlib.Path(__file__).parent).stdout
     print(shown)
     return {name.strip(): float(ns) / 1e3 for name, ns in re.findall(r"^(.+?) +[\d.]+ ns median +([\d.]+) ns best", shown, re.M)}

@@ -1,5 +1,6 @@
-//! Numerical health over many updates. Ten million ill-conditioned ones:
-//! `CONSORT_BANDIT_UPDATES=10000000 cargo test --release -p consort-bandit --test it numerics`.
+//! Numerical health over many updates. Ten million ill-conditioned ones, with the figure printed:
+//! `CONSORT_BANDIT_UPDATES=10000000 cargo test --release -p consort-bandit --test it numerics --
+//! --nocapture`.
 
 use consort_bandit::{
     Example, Model,
@@ -67,7 +68,8 @@ fn the_inverse_agrees_with_a_solver_after_a_hundred_thousand_updates() {
 fn ill_conditioned_features_keep_the_inverse_an_inverse() {
     // Five directions carry all the variance, the rest is a millionth of it.
     let mut model = Ridge::new(Config::new(1, 31)).unwrap();
-    for t in 0..updates(100_000) {
+    let updates = updates(100_000);
+    for t in 0..updates {
         let z: [f64; 5] = std::array::from_fn(|i| normal(2, 0, t * 5 + i as u64));
         let x: [f64; 31] = std::array::from_fn(|i| {
             let mixed = z[i % 5] + 0.5 * z[(i + 1) % 5];
@@ -83,5 +85,6 @@ fn ill_conditioned_features_keep_the_inverse_an_inverse() {
             worst = worst.max((sum - if i == j { 1.0 } else { 0.0 }).abs());
         }
     }
+    println!("{updates} updates, largest entry of |A * A^-1 - I|: {worst:.2e}");
     assert!(worst <= 1e-6, "{worst:e} {:?}", model.health(0));
 }
