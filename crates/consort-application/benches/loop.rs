@@ -1,6 +1,8 @@
 //! How fast signals are queued, accepted and learned, each in records per second on one thread.
 //!
-//! `cargo bench -p consort-application`; prints medians of several rounds, beside the goals.
+//! `cargo bench -p consort-application`; prints medians of several rounds, beside the goals. What
+//! one thread does alone is also told per second of its processor time (Linux), which is what a
+//! core does; on a busy machine the clock on the wall measures the others.
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
@@ -56,24 +58,57 @@ fn reward(n: u64) -> Record {
     }))
 }
 
-/// Median rate of several rounds.
-fn rate(what: &str, goal: &str, mut round: impl FnMut() -> f64) {
-    let mut rates: Vec<f64> = (0..ROUNDS).map(|_| round()).collect();
-    rates.sort_by(f64::total_cmp);
-    let (median, best) = (rates[ROUNDS / 2], rates[ROUNDS - 1]);
+/// Records per second of a round: by the clock, and of this thread's processor time.
+struct Rate {
+    wall: f64,
+    cpu: Option<f64>,
+}
+
+/// Median rates of several rounds.
+fn rate(what: &str, goal: &str, mut round: impl FnMut() -> Rate) {
+    let rounds: Vec<Rate> = (0..ROUNDS).map(|_| round()).collect();
+    let wall = median(rounds.iter().map(|round| round.wall).collect());
+    let cpu = rounds.iter().map(|round| round.cpu).collect::<Option<_>>().map(median);
+    let cpu = cpu.map_or_else(|| "no data".into(), |cpu| format!("{cpu:.0}"));
     #[expect(clippy::print_stdout, reason = "a benchmark reports on standard output")]
     {
-        println!("{what:34} {median:>12.0} /s median {best:>12.0} /s best   goal {goal}");
+        println!("{what:36} {wall:>10.0} /s {cpu:>10} /s of processor time   goal {goal}");
     }
 }
 
-fn per_second(count: u64, began: Instant) -> f64 {
-    count as f64 / began.elapsed().as_secs_f64()
+fn median(mut rates: Vec<f64>) -> f64 {
+    rates.sort_by(f64::total_cmp);
+    rates[rates.len() / 2]
 }
 
-#[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
-fn now() -> Instant {
-    Instant::now()
+/// When something began.
+struct Began {
+    wall: Instant,
+    cpu: Option<u64>,
+}
+
+impl Began {
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
+    fn now() -> Self {
+        Self { wall: Instant::now(), cpu: cpu() }
+    }
+
+    fn rate(&self, count: u64) -> Rate {
+        let wall = count as f64 / self.wall.elapsed().as_secs_f64();
+        let spent = cpu().zip(self.cpu).map(|(now, then)| now.saturating_sub(then));
+        Rate { wall, cpu: spent.filter(|ns| *ns > 0).map(|ns| count as f64 / ns as f64 * 1e9) }
+    }
+
+    /// The rate of what other threads and the disk do, so that this thread's time says nothing.
+    fn rate_of_others(&self, count: u64) -> Rate {
+        Rate { cpu: None, ..self.rate(count) }
+    }
+}
+
+/// Nanoseconds that this thread has run; Linux tells.
+fn cpu() -> Option<u64> {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    told.split(' ').next()?.parse().ok()
 }
 
 fn learning(queue: usize) -> Learning {
@@ -102,16 +137,16 @@ fn main() {
                 },
             })
             .collect();
-        let began = now();
+        let began = Began::now();
         assert!(sent.iter().all(|sent| learning.take(sent)));
-        per_second(SIGNALS, began)
+        began.rate(SIGNALS)
     });
     rate("queued: decisions", "-", || {
         let learning = learning(SIGNALS as usize);
         let made: Vec<Made> = (0..20_000).map(made).collect();
-        let began = now();
+        let began = Began::now();
         made.iter().for_each(|made| learning.made(made));
-        per_second(20_000, began)
+        began.rate(20_000)
     });
     let directory = tempfile::TempDir::new().expect("a temporary directory");
     let path = directory.path().join("log");
@@ -122,11 +157,11 @@ fn main() {
         let batches: Vec<Arc<[Record]>> = (0..SIGNALS / 4_000)
             .map(|b| (0..4_000).map(|n| reward(b * 4_000 + n)).collect())
             .collect();
-        let began = now();
+        let began = Began::now();
         for batch in batches {
             runtime.block_on(log.append(batch)).expect("on disk");
         }
-        per_second(SIGNALS, began)
+        began.rate_of_others(SIGNALS)
     });
     rate("learned: rewards applied", "300 k/s", || {
         let mut state = State::new(Config::default());
@@ -134,20 +169,20 @@ fn main() {
             state.apply(n + 1, &Record::Made(Box::new(made(n))));
         }
         let rewards: Vec<Record> = (0..SIGNALS).map(reward).collect();
-        let began = now();
+        let began = Began::now();
         for (position, record) in (20_001..).zip(&rewards) {
             state.apply(position, record);
         }
         assert_eq!(state.totals().learned, SIGNALS);
-        per_second(SIGNALS, began)
+        began.rate(SIGNALS)
     });
     rate("learned: decisions applied", "-", || {
         let mut state = State::new(Config::default());
         let made: Vec<Record> = (0..20_000).map(|n| Record::Made(Box::new(made(n)))).collect();
-        let began = now();
+        let began = Began::now();
         for (position, record) in (1..).zip(&made) {
             state.apply(position, record);
         }
-        per_second(20_000, began)
+        began.rate(20_000)
     });
 }
