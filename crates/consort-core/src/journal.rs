@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, error::Error as StdError, fmt, sync::Arc, time::Duration};
 
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, future::BoxFuture};
 use semver::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::{
     Budget, Category, EventName, Hash, IdempotencyKey, Name, RequestId, RunId, Spend, StepError,
     TenantId, Timestamp,
-    record::{History, Record, RunState, RunSummary},
+    record::{History, Record, RunEnded, RunState, RunSummary},
 };
 
 /// One atomic change: all of it is on disk, or none of it.
@@ -248,6 +248,12 @@ pub trait Journal: Send + Sync + fmt::Debug + 'static {
 
     /// Everything recorded about a run.
     fn history(&self, run: &RunId) -> BoxFuture<'static, Result<Option<History>, JournalError>>;
+
+    /// How a run ended, as its history says; a store may answer without reading the rest of it.
+    fn ended(&self, run: &RunId) -> BoxFuture<'static, Result<Option<RunEnded>, JournalError>> {
+        let history = self.history(run);
+        async move { Ok(history.await?.and_then(|history| history.ended)) }.boxed()
+    }
 
     /// All unfinished runs.
     fn open_runs(&self) -> BoxFuture<'static, Result<Vec<OpenRun>, JournalError>>;

@@ -163,6 +163,10 @@ impl Journal for MemoryJournal {
         })
     }
 
+    fn ended(&self, run: &RunId) -> BoxFuture<'static, Result<Option<RunEnded>, JournalError>> {
+        self.ready(|content| content.runs.get(&Place::of(run)).and_then(|run| run.ended.clone()))
+    }
+
     fn open_runs(&self) -> BoxFuture<'static, Result<Vec<OpenRun>, JournalError>> {
         self.ready(|content| {
             let open = content.runs.values().filter(|run| run.standing.ended.is_none());

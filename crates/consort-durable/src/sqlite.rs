@@ -11,7 +11,7 @@ use std::{
 use consort_core::{
     Clock, Hash, IdempotencyKey, Name, RunId, Spend, SystemClock, TenantId, Timestamp,
     journal::{Batch, Journal, JournalError, Message, MessageId, OpenRun, Retained, RunFilter},
-    record::{History, RunSummary},
+    record::{History, RunEnded, RunSummary},
 };
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::sync::oneshot;
@@ -207,6 +207,11 @@ impl Journal for SqliteJournal {
     fn history(&self, run: &RunId) -> BoxFuture<'static, Result<Option<History>, JournalError>> {
         let run = run.clone();
         self.pool.read(move |connection| read::history(connection, &run))
+    }
+
+    fn ended(&self, run: &RunId) -> BoxFuture<'static, Result<Option<RunEnded>, JournalError>> {
+        let run = run.clone();
+        self.pool.read(move |connection| read::ended(connection, &run))
     }
 
     fn open_runs(&self) -> BoxFuture<'static, Result<Vec<OpenRun>, JournalError>> {

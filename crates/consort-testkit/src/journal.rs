@@ -44,6 +44,7 @@ macro_rules! journal_conformance {
                 a_closed_journal_refuses, a_refusal_does_not_touch_its_neighbours;
             states: a_second_start_is_refused, an_idempotency_key_belongs_to_one_run,
                 two_starts_under_one_key_in_one_change_are_refused, nothing_follows_the_end,
+                the_end_alone_is_that_of_the_history,
                 a_run_parks_only_if_it_has_seen_every_entry, any_later_entry_unparks,
                 open_runs_are_those_not_ended, a_clock_that_jumps_back_loses_nothing;
             content: every_kind_of_entry_comes_back_as_it_was, numbers_come_back_exactly,

@@ -112,7 +112,7 @@ impl Memory {
 
     /// How a run ended, if it has.
     pub(super) async fn ended(&self, run: &RunId) -> Result<Option<RunEnded>, StepError> {
-        Ok(self.journal.history(run).await?.and_then(|history| history.ended))
+        Ok(self.journal.ended(run).await?)
     }
 
     /// Digests of the newest `limit` reports, newest first, and whether there may be older ones.

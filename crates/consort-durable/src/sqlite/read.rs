@@ -6,7 +6,7 @@ use consort_core::{
     Hash, IdempotencyKey, Name, RunId, Spend, TenantId, Timestamp,
     journal::{Message, MessageId, OpenRun},
     payload,
-    record::{History, Record},
+    record::{History, Record, RunEnded},
 };
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Deserialize;
@@ -50,6 +50,29 @@ pub(crate) fn history(connection: &Connection, run: &RunId) -> Result<Option<His
         return Err(corrupt(format!("the line about run {run} disagrees with its records")));
     }
     Ok(Some(History { started: *started, records, ended }))
+}
+
+/// How a run ended, from its last record alone.
+pub(crate) fn ended(connection: &Connection, run: &RunId) -> Result<Option<RunEnded>> {
+    // One snapshot for the line, the record and its texts.
+    let snapshot = connection.unchecked_transaction()?;
+    let place = Place::of(run);
+    let Some(row) = RunRow::at(&snapshot, &place)? else {
+        make_sure_there_is_none(&snapshot, &place)?;
+        return Ok(None);
+    };
+    if row.standing.ended.is_none() {
+        return Ok(None);
+    }
+    let seq = row.standing.entries.saturating_sub(1);
+    let (body, _) = body(&snapshot, &row, row.tail, seq)
+        .map_err(|fault| fault.named(|| format!("record {seq} of run {run} cannot be read")))?;
+    match decode(&snapshot, &body)
+        .map_err(|fault| fault.about(|| format!("record {seq} of run {run} makes no sense")))?
+    {
+        Record::Ended(ended) => Ok(Some(*ended)),
+        _ => Err(corrupt(format!("the line about run {run} disagrees with its records"))),
+    }
 }
 
 /// A damaged entry of an index hides its run, and a run that seems missing may be started again,

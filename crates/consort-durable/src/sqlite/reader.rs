@@ -5,7 +5,7 @@ use std::{fmt, path::Path, sync::Arc};
 use consort_core::{
     Hash, IdempotencyKey, Name, RunId, Spend, TenantId, Timestamp,
     journal::{Batch, Journal, JournalError, Message, MessageId, OpenRun, Retained, RunFilter},
-    record::{History, RunSummary},
+    record::{History, RunEnded, RunSummary},
 };
 use futures_util::{
     FutureExt,
@@ -57,6 +57,11 @@ impl Journal for SqliteReader {
     fn history(&self, run: &RunId) -> BoxFuture<'static, Result<Option<History>, JournalError>> {
         let run = run.clone();
         self.pool.read(move |connection| read::history(connection, &run))
+    }
+
+    fn ended(&self, run: &RunId) -> BoxFuture<'static, Result<Option<RunEnded>, JournalError>> {
+        let run = run.clone();
+        self.pool.read(move |connection| read::ended(connection, &run))
     }
 
     fn open_runs(&self) -> BoxFuture<'static, Result<Vec<OpenRun>, JournalError>> {

@@ -78,6 +78,28 @@ pub async fn nothing_follows_the_end(store: &impl Store) {
     assert_eq!((history.records.len(), history.ended.is_some()), (1, true));
 }
 
+/// Asked alone it is what the history says; a run that goes on, parked or not, and one that never
+/// was have none.
+pub async fn the_end_alone_is_that_of_the_history(store: &impl Store) {
+    let (journal, _) = open(store).await;
+    let (over, open, long) = (root(1), root(2), root(3));
+    for run in [&over, &open, &long] {
+        accept(&journal, [(run.clone(), started(run)), (run.clone(), step(0))]).await;
+    }
+    for position in 1..100 {
+        accept(&journal, [(long.clone(), step(position))]).await;
+    }
+    for run in [&over, &long] {
+        accept(&journal, [(run.clone(), ended(NOW))]).await;
+    }
+    for run in [&over, &open, &long] {
+        let end = journal.ended(run).await.expect("readable");
+        assert_eq!(end, history(&journal, run).await.ended);
+        assert_eq!(end.is_some(), run != &open);
+    }
+    assert_eq!(journal.ended(&root(4)).await.expect("readable"), None);
+}
+
 /// Compare and set: what arrived while the run was being parked must not be slept over.
 pub async fn a_run_parks_only_if_it_has_seen_every_entry(store: &impl Store) {
     let (journal, _) = open(store).await;
