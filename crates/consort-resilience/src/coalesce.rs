@@ -4,7 +4,7 @@
 mod tests;
 
 use std::collections::HashMap;
-use std::collections::hash_map::{Entry, RandomState};
+use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::future::Future;
 use std::hash::{BuildHasher, Hash};
@@ -12,7 +12,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 
 use futures_util::FutureExt;
-use futures_util::future::{Shared, WeakShared};
+use futures_util::future::Shared;
 
 use crate::sync::{AtomicU64, Mutex, Ordering, lock};
 
@@ -29,7 +29,8 @@ const SHARDS: usize = 16;
 /// clone of one result. Nothing is kept once the call has ended; this is no cache.
 ///
 /// The call belongs to all its callers. If the one that started it goes away the others carry it
-/// on; when the last goes, it is dropped.
+/// on; when the last goes, it is dropped. What callers gave us is made, run and dropped without any
+/// lock of ours, so it may itself ask for shared calls.
 pub struct Coalesce<K, V> {
     shards: Vec<Mutex<HashMap<K, Flight<V>>>>,
     hasher: RandomState,
@@ -38,7 +39,20 @@ pub struct Coalesce<K, V> {
 
 struct Flight<V> {
     number: u64,
-    work: WeakShared<Work<V>>,
+    /// Callers who have not left. The last takes the entry out.
+    callers: usize,
+    work: Shared<Work<V>>,
+}
+
+impl<V: Clone> Flight<V> {
+    /// One that has ended is a past answer: whoever asks now wants a new one.
+    fn join(&mut self) -> Option<(u64, Shared<Work<V>>)> {
+        if self.work.peek().is_some() {
+            return None;
+        }
+        self.callers += 1;
+        Some((self.number, self.work.clone()))
+    }
 }
 
 impl<K: Hash + Eq + Clone, V: Clone + Send + Sync + 'static> Coalesce<K, V> {
@@ -54,6 +68,8 @@ impl<K: Hash + Eq + Clone, V: Clone + Send + Sync + 'static> Coalesce<K, V> {
     /// Joins the call for `key` that is under way, or starts `work` for everyone who asks until
     /// it ends. Callers bound their own wait: put a timeout around this, not into `work`.
     ///
+    /// When two start at the same moment, the future that one of them made is dropped unpolled.
+    ///
     /// # Errors
     ///
     /// [`Panicked`] when `work` did. A failure of `work` is part of `V`.
@@ -66,7 +82,7 @@ impl<K: Hash + Eq + Clone, V: Clone + Send + Sync + 'static> Coalesce<K, V> {
         F: Future<Output = V> + Send + 'static,
     {
         let (number, shared) = self.join(&key, work);
-        let _tidy = Tidy { coalesce: self, key, number, shared: Some(shared.clone()) };
+        let _tidy = Tidy { coalesce: self, key, number };
         shared.await
     }
 
@@ -84,30 +100,25 @@ impl<K: Hash + Eq + Clone, V: Clone + Send + Sync + 'static> Coalesce<K, V> {
     where
         F: Future<Output = V> + Send + 'static,
     {
+        let under_way = lock(self.shard(key)).get_mut(key).and_then(Flight::join);
+        if let Some(joined) = under_way {
+            return joined;
+        }
+        let work = AssertUnwindSafe(work()).catch_unwind();
+        let work: Work<V> = Box::pin(work.map(|result| result.map_err(|_| Panicked)));
+        let mine = (self.next.fetch_add(1, Ordering::Relaxed), work.shared());
         let mut shard = lock(self.shard(key));
-        let start = || {
-            let work = AssertUnwindSafe(work()).catch_unwind();
-            let work: Work<V> = Box::pin(work.map(|result| result.map_err(|_| Panicked)));
-            (self.next.fetch_add(1, Ordering::Relaxed), work.shared())
-        };
-        let joined = match shard.entry(key.clone()) {
-            Entry::Vacant(vacant) => {
-                let (number, shared) = start();
-                shared.downgrade().map(|work| vacant.insert(Flight { number, work }));
-                (number, shared)
-            }
-            Entry::Occupied(mut there) => match there.get().work.upgrade() {
-                // One that has ended is a past answer: whoever asks now wants a new one.
-                Some(shared) if shared.peek().is_none() => (there.get().number, shared),
-                _ => {
-                    let (number, shared) = start();
-                    shared.downgrade().map(|work| there.insert(Flight { number, work }));
-                    (number, shared)
-                }
-            },
+        // Somebody else may have been quicker.
+        let joined = shard.get_mut(key).and_then(Flight::join);
+        let ended = if joined.is_none() {
+            let flight = Flight { number: mine.0, callers: 1, work: mine.1.clone() };
+            shard.insert(key.clone(), flight)
+        } else {
+            None
         };
         drop(shard);
-        joined
+        drop(ended);
+        joined.unwrap_or(mine)
     }
 
     fn shard(&self, key: &K) -> &Mutex<HashMap<K, Flight<V>>> {
@@ -126,19 +137,20 @@ struct Tidy<'a, K: Hash + Eq + Clone, V: Clone + Send + Sync + 'static> {
     coalesce: &'a Coalesce<K, V>,
     key: K,
     number: u64,
-    shared: Option<Shared<Work<V>>>,
 }
 
 impl<K: Hash + Eq + Clone, V: Clone + Send + Sync + 'static> Drop for Tidy<'_, K, V> {
     fn drop(&mut self) {
-        let ended = self.shared.take().is_some_and(|shared| shared.peek().is_some());
         let mut shard = lock(self.coalesce.shard(&self.key));
-        let is_over = |flight: &Flight<V>| {
-            flight.number == self.number && (ended || flight.work.upgrade().is_none())
+        let Some(flight) = shard.get_mut(&self.key).filter(|there| there.number == self.number)
+        else {
+            return;
         };
-        if shard.get(&self.key).is_some_and(is_over) {
-            shard.remove(&self.key);
-        }
+        flight.callers -= 1;
+        let over = flight.callers == 0 || flight.work.peek().is_some();
+        let gone = if over { shard.remove_entry(&self.key) } else { None };
+        drop(shard);
+        drop(gone);
     }
 }
 

@@ -71,6 +71,76 @@ async fn work_nobody_waits_for_is_dropped() {
     assert!(coalesce.is_empty());
 }
 
+/// Looks, when it is dropped, whether anybody holds a lock.
+struct Looks(Shared, Arc<AtomicUsize>);
+
+impl Looks {
+    fn locked(&self) -> usize {
+        self.0.shards.iter().filter(|shard| shard.try_lock().is_err()).count()
+    }
+}
+
+impl Drop for Looks {
+    fn drop(&mut self) {
+        self.1.fetch_add(self.locked(), std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_is_made_and_dropped_without_a_lock() {
+    let (coalesce, locked) = (Shared::default(), Arc::new(AtomicUsize::new(0)));
+    let make = || {
+        let looks = Looks(coalesce.clone(), locked.clone());
+        locked.fetch_add(looks.locked(), std::sync::atomic::Ordering::SeqCst);
+        async move {
+            let _looks = looks;
+            std::future::pending().await
+        }
+    };
+    let mut first = Box::pin(coalesce.run("x", make));
+    let mut second = Box::pin(coalesce.run("x", make));
+    assert!(futures_util::poll!(&mut first).is_pending());
+    assert!(futures_util::poll!(&mut second).is_pending());
+    drop(first);
+    assert_eq!(coalesce.len(), 1, "the second carries on");
+    drop(second);
+    assert!(coalesce.is_empty());
+    assert_eq!(locked.load(std::sync::atomic::Ordering::SeqCst), 0);
+}
+
+#[test]
+fn callers_who_come_and_go_at_once_leave_nothing() {
+    let (coalesce, dropped) = (Shared::default(), Arc::new(AtomicUsize::new(0)));
+    let made = AtomicUsize::new(0);
+    struct Counts(Arc<AtomicUsize>);
+    impl Drop for Counts {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        }
+    }
+    let come_and_go = || {
+        for _ in 0..2_000 {
+            let mut call = Box::pin(coalesce.run("x", || {
+                made.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                let counts = Counts(dropped.clone());
+                async move {
+                    let _counts = counts;
+                    std::future::pending().await
+                }
+            }));
+            let mut cx = Context::from_waker(Waker::noop());
+            assert_eq!(call.as_mut().poll(&mut cx), Poll::Pending);
+        }
+    };
+    std::thread::scope(|threads| {
+        threads.spawn(come_and_go);
+        threads.spawn(come_and_go);
+    });
+    assert!(coalesce.is_empty());
+    let count = |of: &AtomicUsize| of.load(std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(count(&dropped), count(&made), "each call that was begun was dropped");
+}
+
 #[tokio::test(start_paused = true)]
 async fn panic_is_told_to_all_and_forgotten() {
     let coalesce = Shared::default();
