@@ -163,7 +163,7 @@ impl Hedge {
         let at = crate::clock::after(sent, self.begin());
         let good = |result: &Result<T, E>| classify(result).charge != Charge::Failure;
         let second = || self.may_send(clock.now()).then(|| work(2));
-        let result = race(clock, Some(at), pin!(work(1)), second, good).await;
+        let result = race(clock, Some(at), pin!(work(1)), second, good, |_, later| later).await;
         if good(&result) {
             self.record(clock.now().saturating_duration_since(sent));
         }

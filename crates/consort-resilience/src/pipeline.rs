@@ -63,6 +63,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     observer: Option<Arc<dyn Observer>>,
     on: AtomicU32,
+    /// Nanoseconds; zero when off. A call under way goes by this and not by `on`, which it read when
+    /// it began.
     deadline: AtomicU64,
     attempt_timeout: AtomicU64,
     shed: Shed,
@@ -72,7 +74,8 @@ struct Inner {
     rate: RateLimit,
     adaptive: Adaptive,
     bulkhead: Bulkhead,
-    /// Written by `reconfigure`, read by `describe`; no call takes this lock.
+    /// Written by `reconfigure`, read by `describe` and by the rare call that moves the limit of the
+    /// bulkhead.
     limits: Mutex<Limits>,
 }
 
@@ -245,6 +248,15 @@ impl Inner {
         }
     }
 
+    /// `adaptive` has found another limit. Two such calls may come here in any order, and one may
+    /// come after `adaptive` was switched off: so what holds now is set, one after the other.
+    fn follow_adaptive(&self) {
+        let limits = lock(&self.limits);
+        if limits.adaptive.is_some() {
+            self.bulkhead.set_limit(self.adaptive.limit());
+        }
+    }
+
     fn tell(&self, what: What) {
         if let Some(observer) = &self.observer {
             shielded(|| observer.observe(&Event { callee: &self.callee, what }));
@@ -265,9 +277,10 @@ fn fnv1a(text: &str) -> u64 {
     })
 }
 
-/// A moment's duration kept in an atomic.
-fn load(nanos: &AtomicU64) -> Duration {
-    Duration::from_nanos(nanos.load(Ordering::Relaxed))
+/// A duration kept in an atomic; `None` when it is off.
+fn load(nanos: &AtomicU64) -> Option<Duration> {
+    let nanos = nanos.load(Ordering::Relaxed);
+    (nanos > 0).then(|| Duration::from_nanos(nanos))
 }
 
 /// The later end of a wait, as a duration from `from`.

@@ -9,7 +9,7 @@ use crate::clock::Clock;
 
 /// Polls `first`; from `at` on also what `second` makes, if there is such a moment and it makes one.
 /// The first answer that is `good` wins; before `second` is started any answer wins; of two bad
-/// ones the later.
+/// ones `choose` takes one, given the earlier and the later.
 ///
 /// Only a second call is boxed: the common case allocates nothing. `first` comes pinned, because an
 /// async function that is given a future keeps it in memory twice.
@@ -19,6 +19,7 @@ pub(crate) async fn race<F: Future>(
     mut first: Pin<&mut F>,
     second: impl FnOnce() -> Option<F>,
     good: impl Fn(&F::Output) -> bool,
+    choose: impl Fn(F::Output, F::Output) -> F::Output,
 ) -> F::Output {
     let mut alarm = pin!(None);
     let alone = std::future::poll_fn(|cx| {
@@ -41,18 +42,19 @@ pub(crate) async fn race<F: Future>(
     let Some(second) = second() else { return first.await };
     let mut second = Some(Box::pin(second));
     let mut first = Some(first);
+    let mut bad = None;
     std::future::poll_fn(move |cx| {
         // One after the other: a good answer must not be lost because the other call has failed at
         // the same moment.
-        if let Some(output) = poll_slot(&mut first, cx)
-            && (good(&output) || second.is_none())
+        for output in [poll_slot(&mut first, cx), poll_slot(&mut second, cx)].into_iter().flatten()
         {
-            return Poll::Ready(output);
-        }
-        if let Some(output) = poll_slot(&mut second, cx)
-            && (good(&output) || first.is_none())
-        {
-            return Poll::Ready(output);
+            if good(&output) {
+                return Poll::Ready(output);
+            }
+            match bad.take() {
+                Some(earlier) => return Poll::Ready(choose(earlier, output)),
+                None => bad = Some(output),
+            }
         }
         Poll::Pending
     })

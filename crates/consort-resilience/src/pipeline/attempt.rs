@@ -47,6 +47,19 @@ pub(super) struct Trip<T, E> {
     pub(super) waited: Duration,
 }
 
+impl<T, E> Trip<T, E> {
+    /// Which of two bad ends counts: the later, but what the callee said before what a guard of ours
+    /// said about a second call that was never sent.
+    pub(super) fn or(self, later: Self) -> Self {
+        match (&self.ended, &later.ended) {
+            (Ended::Answered(..) | Ended::Cut { .. }, Ended::Refused { .. }) => {
+                Trip { now: later.now, ..self }
+            }
+            _ => later,
+        }
+    }
+}
+
 /// Why an attempt was not sent.
 struct Refusal {
     by: Guard,
@@ -78,7 +91,7 @@ struct Walk<'p, 'a> {
 impl<'a> Passage<'a> {
     pub(super) fn new(inner: &'a Inner, call: Call, started: Instant) -> Self {
         let on = inner.guards();
-        let own = on.contains(Guard::Deadline).then(|| after(started, load(&inner.deadline)));
+        let own = load(&inner.deadline).map(|deadline| after(started, deadline));
         let deadline = earlier(own, call.deadline);
         let own_deadline = own.is_some() && own == deadline;
         let (sent, fired) = (AtomicU32::new(0), AtomicU32::new(0));
@@ -123,8 +136,7 @@ impl<'a> Passage<'a> {
         };
         let sent = walk.now;
         self.sent.store(self.sent() + 1, Ordering::Relaxed);
-        let timeout = self.on.contains(Guard::AttemptTimeout);
-        let own = timeout.then(|| after(sent, load(&inner.attempt_timeout)));
+        let own = load(&inner.attempt_timeout).map(|timeout| after(sent, timeout));
         let at = earlier(own, self.deadline);
         let result = {
             let work = work(Attempt { number, hedge, deadline: at });
@@ -155,7 +167,7 @@ impl<'a> Passage<'a> {
 
     fn adapt(&self, sample: Sample) {
         if let Some(to) = self.inner.adaptive.sample(sample) {
-            self.inner.bulkhead.set_limit(to);
+            self.inner.follow_adaptive();
             self.inner.tell(What::LimitMoved { to });
         }
     }
@@ -164,13 +176,15 @@ impl<'a> Passage<'a> {
 impl<'a> Walk<'_, 'a> {
     /// Passes breaker, rate limit and bulkhead, in that order.
     async fn enter(&mut self) -> Result<Entered<'a>, Refusal> {
-        if self.passage.deadline.is_some_and(|deadline| self.now >= deadline) {
-            return Err(Refusal::new(Guard::Deadline, Why::TimedOut));
-        }
+        self.ask_deadline()?;
         let mut permit = self.ask_breaker()?;
         let arrived = self.now;
         let tokens = self.take_tokens().await?;
         let slot = self.take_slot().await?;
+        if self.now > arrived {
+            // A wait may end with the time: what would be cut at once is not sent.
+            self.ask_deadline()?;
+        }
         if self.now > arrived && permit.as_ref().is_some_and(|permit| !permit.is_current()) {
             // The breaker moved while this call waited: what it said then is no longer true.
             drop(permit.take());
@@ -180,6 +194,15 @@ impl<'a> Walk<'_, 'a> {
             tokens.spend();
         }
         Ok(Entered { permit, slot })
+    }
+
+    fn ask_deadline(&self) -> Result<(), Refusal> {
+        match self.passage.deadline {
+            Some(deadline) if self.now >= deadline => {
+                Err(Refusal::new(Guard::Deadline, Why::TimedOut))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn ask_breaker(&self) -> Result<Option<Permit<'a>>, Refusal> {

@@ -85,7 +85,7 @@ async fn hedged<T, E, F: Future<Output = Result<T, E>>>(
     };
     let good = |trip: &Trip<T, E>| matches!(trip.ended, Ended::Answered(_, Again::Never));
     let first = pin!(attempt(now, number, number > 1, false));
-    let trip = race(&*inner.clock, at, first, second, good).await;
+    let trip = race(&*inner.clock, at, first, second, good, Trip::or).await;
     if may_hedge && good(&trip) {
         inner.hedge.record(trip.took);
     }

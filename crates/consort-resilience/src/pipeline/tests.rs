@@ -1,5 +1,6 @@
 //! Claims about the pipeline: order, what counts, what is refused, what is told.
 
+mod change;
 mod data;
 mod load;
 

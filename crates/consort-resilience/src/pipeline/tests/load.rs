@@ -34,6 +34,34 @@ async fn hedge_asks_the_breaker_and_takes_a_slot_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn second_call_that_finds_no_slot_does_not_hide_what_the_callee_said() {
+    let hedge = hedge::Config { max_delay: ms(50), ..hedge::Config::default() };
+    let bulkhead = bulkhead::Config { limit: 2, queue: 1, max_wait: ms(200) };
+    let watched = watched(Config { hedge: Some(hedge), bulkhead: Some(bulkhead), ..config() });
+    let neighbour = watched.call(Call::once(), |attempt| takes(attempt, [450, 0]));
+    let tried = watched.call(Call::repeatable(), async |attempt| {
+        tokio::time::sleep(ms(100)).await;
+        if attempt.number == 1 { Err("down") } else { Ok(attempt.number) }
+    });
+    let (_, tried) = tokio::join!(neighbour, tried);
+    assert!(tried.report.fired.contains(Guard::Hedge));
+    assert_eq!((tried.result, tried.report.attempts), (Ok(2), 2), "the failure was tried again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn call_whose_wait_ends_with_its_time_is_not_sent() {
+    let rate = rate::Config { tokens: 1, per: ms(1_000), burst: 1, max_wait: ms(5_000) };
+    let watched = watched(Config { rate: Some(rate), ..config() });
+    let first = watched.call(Call::once(), async |_| Ok(1)).await;
+    assert_eq!(first.result, Ok(1));
+    let call = Call::once().until(watched.now() + ms(1_000));
+    let outcome = watched.call(call, async |_| Ok(2)).await;
+    assert_eq!(stopped(outcome), (Guard::Deadline, Why::TimedOut));
+    assert_eq!(outcome.report.attempts, 0);
+    assert_eq!(watched.pipeline.snapshot().tokens, Some(1), "its token went back");
+}
+
+#[tokio::test(start_paused = true)]
 async fn overload_sheds_low_priority_first_and_by_name() {
     let shed = shed::Config { target: ms(20), interval: ms(100) };
     let bulkhead = bulkhead::Config { limit: 1, queue: 100, max_wait: ms(5_000) };
@@ -66,7 +94,7 @@ async fn overload_sheds_low_priority_first_and_by_name() {
 }
 
 /// Runs them all at once.
-async fn futures_join<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
+pub(super) async fn futures_join<F: Future>(all: impl Iterator<Item = F>) -> Vec<F::Output> {
     let mut running: Vec<_> = all.map(|one| (Box::pin(one), None)).collect();
     std::future::poll_fn(move |cx| {
         for (one, output) in &mut running {
