@@ -11,7 +11,10 @@ use consort::{
     durable::sqlite::has_owner,
     infrastructure::{
         Callee, Guards,
-        resilience::request::{Configure, Isolate, One, Operate},
+        resilience::{
+            request::{Configure, Isolate, One, Operate},
+            steerable,
+        },
     },
 };
 use serde::Serialize;
@@ -114,6 +117,7 @@ pub(crate) async fn configure(
         return Err(error.hint("name a --preset, or what differs with --set").into());
     }
     // What can never be is refused here, where there is somebody to tell.
+    steerable(&callee)?;
     let checked = Callee { preset, guards: guards.clone() };
     Guards::new(settings.resilience.clone())?.configure(&callee, &checked)?;
     let path = settings.store()?.path.clone();

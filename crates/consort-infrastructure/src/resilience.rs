@@ -17,6 +17,7 @@ use consort_core::{
     Outcome, Request, StepError, StepResult, TaskScope, Version, WeakFacade,
 };
 use consort_resilience::Rng;
+pub use plan::steerable;
 use request::{Execute, Executed, Fallback, Operate, Operated, Strategy};
 use route::Routes;
 use serde_json::Value;

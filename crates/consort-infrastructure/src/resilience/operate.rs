@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use consort_core::{
-    Category, Context, Description, EventName, Facade, Name, Outcome, RunId, StepError, StepResult,
+    Category, Context, Description, EventName, Facade, Outcome, RunId, StepError, StepResult,
     journal::RunFilter, record::RunState,
 };
 use serde_json::json;
 
 use super::{
     Resilience,
-    request::{Configure, Isolate, Operate, Operated},
+    plan::steerable,
+    request::{Configure, Isolate, Operated},
 };
 use crate::{guards::Callee, health::Isolation, isolation};
 
@@ -134,14 +135,5 @@ async fn over(facade: &Facade, run: &RunId) {
 
 /// What is registered under the name of a callee or of one of its endpoints.
 fn known(facade: &Facade, callee: &str) -> Result<Description, StepError> {
-    let base = callee.split_once('/').map_or(callee, |(base, _)| base);
-    let name = Name::new(base).map_err(|error| {
-        StepError::new(Category::InvalidRequest, error.to_string())
-            .violation("/callee", "must be a callee, or `callee/endpoint`")
-    })?;
-    if [<Operate as consort_core::Request>::CALLEE, isolation::name().as_str()].contains(&base) {
-        let message = format!("`{base}` must stay within reach: it is what ends an isolation");
-        return Err(StepError::new(Category::InvalidRequest, message));
-    }
-    facade.describe(&name)
+    facade.describe(&steerable(callee)?)
 }

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use consort_core::{Category, StepError, StepResult};
+use consort_core::{Category, Name, Request, StepError, StepResult};
 use consort_resilience::Charge;
 use serde_json::Value;
 
-use super::request::{Execute, Strategy};
+use super::request::{Execute, Operate, Strategy};
 use crate::{
     guards::verdict,
     health::{CalleeHealth, Health, Report},
+    isolation,
 };
 
 /// Endpoints that one call may try.
@@ -44,6 +45,34 @@ pub(super) fn check(execute: &Execute) -> Result<(), StepError> {
         return refuse("/fallbacks", "`graceful_degrade` needs at least one");
     }
     Ok(())
+}
+
+/// The capability or orchestrator that `callee`, which may be `callee/endpoint`, names.
+///
+/// # Errors
+///
+/// `invalid_request` naming the field, for what is no name and for those who are needed to end an
+/// isolation.
+pub fn steerable(callee: &str) -> Result<Name, StepError> {
+    let refuse = |message: String| {
+        let error = StepError::new(Category::InvalidRequest, message);
+        Err(error.violation("/callee", "must be a callee, or `callee/endpoint`"))
+    };
+    let (base, endpoint) = callee.split_once('/').unzip();
+    let base = base.unwrap_or(callee);
+    let name = match Name::new(base) {
+        Ok(name) => name,
+        Err(error) => return refuse(error.to_string()),
+    };
+    if endpoint.is_some_and(str::is_empty) {
+        // It would look like an isolation of all and hold nobody off.
+        return refuse(format!("`{callee}` names no endpoint; all of them are `{base}`"));
+    }
+    if [<Operate as Request>::CALLEE, isolation::name().as_str()].contains(&base) {
+        let message = format!("`{base}` must stay within reach: it is what ends an isolation");
+        return Err(StepError::new(Category::InvalidRequest, message));
+    }
+    Ok(name)
 }
 
 /// The most attempts at one callee, where the strategy says so.

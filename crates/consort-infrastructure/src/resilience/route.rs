@@ -22,9 +22,13 @@ const GROUPS: usize = 1000;
 /// The endpoints of each group with what is known of them.
 #[derive(Debug)]
 pub(super) struct Routes {
-    groups: Mutex<HashMap<String, Group>>,
+    groups: Mutex<HashMap<Key, Group>>,
     rng: Rng,
 }
+
+/// The name of a group and its endpoints in order. Both, because two callers may mean different
+/// endpoints by one name, and neither may be sent to those of the other.
+type Key = (String, Vec<String>);
 
 /// The endpoints of one group, and when they were last asked for.
 #[derive(Debug)]
@@ -38,24 +42,26 @@ impl Routes {
         Self { groups: Mutex::default(), rng }
     }
 
-    /// The group called `name`, of exactly these endpoints. Those that were in it before keep
-    /// their record.
+    /// The group called `name` of exactly these endpoints, with what is known of them from earlier
+    /// calls.
     fn group(&self, name: &str, endpoints: &[String]) -> Arc<Endpoints<()>> {
         let now = Instant::now();
+        let mut endpoints = endpoints.to_vec();
+        endpoints.sort_unstable();
+        let key = (name.to_owned(), endpoints);
         let mut groups = lock(&self.groups);
-        if groups.len() >= GROUPS && !groups.contains_key(name) {
+        if groups.len() >= GROUPS && !groups.contains_key(&key) {
             let oldest = groups.iter().min_by_key(|(_, group)| group.used);
-            if let Some(oldest) = oldest.map(|(name, _)| name.clone()) {
+            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
                 groups.remove(&oldest);
             }
         }
-        let fresh = || Endpoints::new(Limits::default(), self.rng.split());
-        let group = groups
-            .entry(name.to_owned())
-            .or_insert_with(|| Group { endpoints: Arc::new(fresh()), used: now });
+        let group = groups.entry(key).or_insert_with_key(|(_, endpoints)| {
+            let fresh = Endpoints::new(Limits::default(), self.rng.split());
+            fresh.set(endpoints.iter().map(|name| (name.as_str(), ())), now.into_std());
+            Group { endpoints: Arc::new(fresh), used: now }
+        });
         group.used = now;
-        let names = endpoints.iter().map(|endpoint| (endpoint.as_str(), ()));
-        group.endpoints.set(names, now.into_std());
         group.endpoints.clone()
     }
 

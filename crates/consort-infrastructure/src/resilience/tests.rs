@@ -159,6 +159,22 @@ async fn routing_tries_no_endpoint_twice_while_another_is_left() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn routing_stays_among_the_endpoints_its_caller_named() {
+    let hangs = |name| Scripted::new(name, Effect::Read, |_, _| Play::Hang);
+    let (a, b, other) = (hangs("a"), hangs("b"), well("other"));
+    let bench = bench(&[&a, &b, &other]).await;
+    let one = bench.ask(execute("group", "adaptive_routing", json!({"endpoints": ["a", "b"]})));
+    let two = async {
+        pass(secs(1)).await;
+        bench.ask(execute("group", "adaptive_routing", json!({"endpoints": ["other"]}))).await
+    };
+    let (one, two) = tokio::join!(one, two);
+    assert_eq!(one.unwrap_err().category(), Category::Timeout);
+    assert_eq!(two.unwrap().value().unwrap()["by"], "other");
+    assert_eq!((a.calls(), b.calls(), other.calls()), (1, 1, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn routing_goes_around_what_an_operator_holds_off() {
     let (a, b) = (well("a"), well("b"));
     let bench = bench(&[&a, &b]).await;
@@ -327,7 +343,7 @@ async fn only_what_exists_can_be_held_off_and_never_the_way_back() {
     let bench = bench(&[&part]).await;
     let error = bench.ask(on("isolate", "parts")).await.unwrap_err();
     assert_eq!(error.category(), Category::NotFound);
-    for name in ["resilience", "isolation", "no spaces"] {
+    for name in ["resilience", "isolation", "isolation/one", "no spaces", "", "part/"] {
         let error = bench.ask(on("isolate", name)).await.unwrap_err();
         assert_eq!(error.category(), Category::InvalidRequest, "{name}");
     }
