@@ -13,7 +13,7 @@ use crate::verdict::Charge;
 
 /// `[adaptive]` as written in a file. Holds what the user said; checks nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table of settings")]
 pub struct Config {
     /// Never fewer calls at once. 1 to 100,000, default 1.
     pub min: u32,

@@ -22,7 +22,7 @@ use gate::{Entry, Gate};
 
 /// `[bulkhead]` as written in a file. Holds what the user said; checks nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table of settings")]
 pub struct Config {
     /// Calls under way at the same time. 1 to 100,000, default 16.
     pub limit: u32,

@@ -16,7 +16,7 @@ use crate::sync::{AtomicU64, Ordering};
 /// A plan as written in a file. Rates are shares of all calls, 0 to 1, each default 0; one call
 /// gets at most one of `error`, `hang` and `corrupt`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table of settings")]
 pub struct Config {
     /// The same seed gives the same faults to the same calls, counted from 0.
     pub seed: u64,

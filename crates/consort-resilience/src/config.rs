@@ -128,7 +128,9 @@ pub(crate) mod off {
             if text == "off" {
                 return Ok(None);
             }
-            T::deserialize(de::value::StrDeserializer::new(text)).map(Some)
+            T::deserialize(de::value::StrDeserializer::new(text))
+                .map(Some)
+                .map_err(|error: E| E::custom(format_args!("{error}, or \"off\"")))
         }
 
         fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Option<T>, A::Error> {

@@ -22,7 +22,7 @@ pub(crate) use race::race;
 
 /// `[hedge]` as written in a file. Holds what the user said; checks nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table of settings")]
 pub struct Config {
     /// The second call is sent when the first has taken longer than this share of calls do.
     /// 0.5 to 0.999, default 0.95.

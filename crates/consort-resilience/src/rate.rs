@@ -18,7 +18,7 @@ use bucket::{Bucket, Quota, Take};
 
 /// `[rate]` as written in a file. Holds what the user said; checks nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table of settings")]
 pub struct Config {
     /// Tokens per period. 1 to 1,000,000,000, default 10.
     pub tokens: u32,

@@ -30,8 +30,9 @@ const SHARDS: usize = 64;
 ///
 /// When there is no room, the callee used longest ago *that has nothing to remember* is forgotten:
 /// no call under way, breaker closed without a failure in its window, rate limit full. Made anew it
-/// behaves the same; lost are successes, savings for retries and latencies. An open or isolated
-/// breaker is never forgotten; when all have something to remember, the newcomer is refused.
+/// behaves the same; lost are successes, savings for retries, latencies, and what `reconfigure` gave
+/// it alone: limits that shall last are for `make` to know. An open or isolated breaker is never
+/// forgotten; when all have something to remember, the newcomer is refused.
 pub struct Registry {
     shards: Vec<Mutex<Shard>>,
     make: Box<dyn Fn(&str) -> Limits + Send + Sync>,
@@ -66,7 +67,7 @@ impl Registry {
             make: Box::new(make),
             env,
             hasher: RandomState::new(),
-            capacity: capacity.div_ceil(SHARDS).max(1) * SHARDS,
+            capacity: capacity.div_ceil(SHARDS).max(1).saturating_mul(SHARDS),
         }
     }
 

@@ -39,7 +39,7 @@ impl Priority {
 
 /// `[shed]` as written in a file. Holds what the user said; checks nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table of settings")]
 pub struct Config {
     /// Queue time that is fine at any moment; under overload, the most a normal call waits.
     /// 1 ms to 1 min, default 20 ms.

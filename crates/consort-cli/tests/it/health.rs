@@ -118,6 +118,8 @@ async fn what_is_isolated_without_an_owner_is_isolated_for_the_next_one() {
     let ended = world.run(&["isolate", "acquire/example.org"]).with_code(0);
     assert_eq!(ended.err, "acquire/example.org: isolated; to end that: consort release\n");
     world.run(&["isolate", "aquire"]).with_code(11);
+    let told = world.run(&["isolate", "acquire/"]).with_code(10).err;
+    assert!(told.contains("`acquire/` names no endpoint; all of them are `acquire`"), "{told}");
     assert_eq!(world.runs()[0]["orchestrator"], "isolation");
 
     let owner = own(&world).await;
@@ -157,7 +159,14 @@ async fn guards_of_the_owner_change_while_it_runs() {
     assert!(told.contains("`bulkhead.limit` must be 1 to 100000, not 0"), "{told}");
     let told = refused("breaker.colour=1");
     assert!(told.contains("unknown field `colour`"), "{told}");
+    let told = refused("rate.tokens=many");
+    assert!(told.contains("`rate.tokens`: invalid type: string \"many\""), "{told}");
+    let told = refused("bulkhead=on");
+    assert!(told.contains("`bulkhead`") && told.contains("or \"off\""), "{told}");
     world.run(&["configure", "oracle"]).with_code(10);
+    for name in ["", "oracle/", "resilience", "or acle"] {
+        world.run(&["configure", name, "--set", "hedge=off"]).with_code(10);
+    }
     owner.close().await.unwrap();
 }
 

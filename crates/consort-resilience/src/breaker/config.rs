@@ -18,7 +18,7 @@ pub enum Window {
 
 /// `[breaker]` as written in a file. Holds what the user said; checks nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table of settings")]
 pub struct Config {
     /// Opens after this many failures in a row; any success starts the count again.
     /// 1 to 1,000 or off, default 5.

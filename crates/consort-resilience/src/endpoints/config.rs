@@ -8,7 +8,7 @@ use crate::config::{InvalidConfig, contradiction, human, off, within};
 
 /// `[endpoints]` as written in a file. Holds what the user said; checks nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table of settings")]
 pub struct Config {
     /// How load is measured.
     pub balance: Balance,
@@ -25,7 +25,7 @@ impl Default for Config {
 
 /// `[endpoints.balance]` as written in a file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table of settings")]
 pub struct Balance {
     /// After this time an old latency has lost two thirds of its weight. 100 ms to 1 h,
     /// default 10 s.
@@ -53,7 +53,7 @@ impl Default for Balance {
 
 /// `[endpoints.eject]` as written in a file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table of settings")]
 pub struct Eject {
     /// Ejects after this many failures in a row. 1 to 1,000 or off, default 5.
     #[serde(with = "off")]

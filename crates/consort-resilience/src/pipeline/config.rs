@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::{Deserialize, Serialize, de};
+use serde_json::{Value, json};
 
 use super::call::{Guard, Guards};
 use crate::config::{InvalidConfig, contradiction, human_or_off, off, within};
@@ -12,7 +12,7 @@ use crate::{adaptive, breaker, bulkhead, hedge, rate, retry, shed};
 /// The guards of one callee, as written in a file. Each can be `"off"`; a missing one has its
 /// default. Holds what the user said; checks nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table of settings")]
 pub struct Config {
     /// Default off. Needs the bulkhead, whose queue it watches.
     #[serde(with = "off")]
@@ -124,8 +124,20 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// An unknown key or a value that cannot be read; the message names it.
+    /// An unknown key or a value that cannot be read; the message names it, as in
+    /// `breaker.rest`.
     pub fn with_overrides(&self, overrides: &Value) -> Result<Config, serde_json::Error> {
+        self.overridden(overrides).map_err(|error| {
+            // The error tells what is wrong but not where: the first that is wrong by itself.
+            let alone = |(key, alone)| self.overridden(&alone).err().map(|error| (key, error));
+            match each(overrides).into_iter().find_map(alone) {
+                Some((key, error)) => de::Error::custom(format_args!("`{key}`: {error}")),
+                None => error,
+            }
+        })
+    }
+
+    fn overridden(&self, overrides: &Value) -> Result<Config, serde_json::Error> {
         let mut merged = serde_json::to_value(self)?;
         lay_over(&mut merged, overrides);
         serde_json::from_value(merged)
@@ -166,6 +178,22 @@ impl Config {
             attempt_timeout: self.attempt_timeout,
         })
     }
+}
+
+/// Each single setting in `overrides`: its name, and overrides that hold nothing else.
+fn each(overrides: &Value) -> Vec<(String, Value)> {
+    let Value::Object(map) = overrides else { return Vec::new() };
+    let mut all = Vec::new();
+    for (key, value) in map {
+        let inner = each(value);
+        if inner.is_empty() {
+            all.push((key.clone(), json!({ key: value })));
+        }
+        all.extend(
+            inner.into_iter().map(|(rest, alone)| (format!("{key}.{rest}"), json!({ key: alone }))),
+        );
+    }
+    all
 }
 
 fn lay_over(base: &mut Value, over: &Value) {

@@ -14,7 +14,7 @@ use crate::sync::{AtomicU32, AtomicU64, Ordering};
 /// Over any stretch of time, retries never exceed
 /// `burst + ratio × calls + min_per_second × (seconds + 1)`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table of settings")]
 pub struct Config {
     /// Retries each call adds to the budget. 0 to 10, default 0.2.
     pub ratio: f64,

@@ -21,7 +21,7 @@ pub enum Jitter {
 
 /// `[retry]` as written in a file. Holds what the user said; checks nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a table of settings")]
 pub struct Config {
     /// Attempts in total, the first one included. 1 to 20, default 3.
     pub attempts: u32,

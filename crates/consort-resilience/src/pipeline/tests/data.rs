@@ -41,6 +41,12 @@ fn unknown_keys_and_bad_values_are_named() {
     assert!(said(json!({"breakr": {}})).contains("unknown field `breakr`"));
     assert!(said(json!({"breaker": {"rests": "1s"}})).contains("unknown field `rests`"));
     assert!(said(json!({"deadline": "soon"})).contains("such as \"250ms\""));
+    let both = json!({"deadline": "20s", "retry": {"budget": {"ratio": "much"}}});
+    assert!(said(both).starts_with("`retry.budget.ratio`: invalid type: string \"much\""));
+    assert_eq!(
+        said(json!({"bulkhead": "on"})),
+        "`bulkhead`: invalid type: string \"on\", expected a table of settings, or \"off\""
+    );
     let long = Config { attempt_timeout: Some(ms(60_000)), ..Config::default() };
     assert_eq!(
         long.validate().unwrap_err().to_string(),
