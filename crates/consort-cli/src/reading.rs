@@ -21,11 +21,17 @@ pub(crate) const LOOK: Duration = Duration::from_millis(50);
 /// The store, or `None` when the user named none and there is none yet.
 pub(crate) async fn open(settings: &Settings) -> Result<Option<Arc<dyn Journal>>, StepError> {
     let place = settings.store()?.clone();
-    if !place.named && !place.path.exists() {
+    let missing = !place.path.exists();
+    if missing && !place.named {
         return Ok(None);
     }
-    let reader = blocking(move || SqliteReader::open(&place.path)).await??;
-    Ok(Some(Arc::new(reader)))
+    match blocking(move || SqliteReader::open(&place.path)).await? {
+        Ok(reader) => Ok(Some(Arc::new(reader))),
+        Err(error) if missing => {
+            Err(StepError::from(error).hint("check the path; the first run makes the file"))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The store, for a command that is about something in it.

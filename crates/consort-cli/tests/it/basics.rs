@@ -118,6 +118,9 @@ fn before_the_first_run_there_is_nothing_to_see() {
     assert_eq!(world.run(&["runs", "--json"]).with_code(0).json()["runs"], serde_json::json!([]));
     let ended = world.run(&["show", "ABCDEF"]).with_code(11);
     assert!(ended.err.contains("there is no store"), "{ended:#?}");
+    let named = world.path("nowhere.db").display().to_string();
+    let ended = world.run(&["runs", "--store", &named]).with_code(50);
+    assert!(ended.err.contains("hint: check the path; the first run makes the file"), "{ended:#?}");
     assert!(!world.path("data").exists());
 }
 
