@@ -1,6 +1,6 @@
 //! Claims about balancing and ejection.
 
-mod models;
+mod plain;
 
 use super::*;
 use crate::testing::moment;
