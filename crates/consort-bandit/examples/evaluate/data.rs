@@ -5,6 +5,8 @@ use std::path::Path;
 
 use consort_bandit::rng::normal;
 
+use crate::router;
+
 /// A data set, rows in file order.
 pub(crate) struct Set {
     pub(crate) name: String,
@@ -35,13 +37,17 @@ pub(crate) enum Truth {
 /// Fee of the strong one of two models in observed routing outcomes.
 const STRONG_FEE: f64 = 0.2;
 
-/// Generated sets are asked for by `gradual:SEED` instead of a path.
+/// Generated sets are asked for by `gradual:SEED` or `router:SEED` instead of a path.
 const GRADUAL: &str = "gradual:";
+const ROUTER: &str = "router:";
 
 impl Set {
     pub(crate) fn read(path: &str) -> Result<Self, Box<dyn Error>> {
         if let Some(seed) = path.strip_prefix(GRADUAL) {
             return Ok(Self::gradual(seed.parse()?));
+        }
+        if let Some(seed) = path.strip_prefix(ROUTER) {
+            return Ok(router::generate(seed.parse()?));
         }
         let text = std::fs::read_to_string(path)?;
         let mut lines = text.lines();

@@ -10,7 +10,8 @@
 //! beside the clairvoyant linear programme), `--delays MEAN[,MEAN]` (the tier again with late and
 //! lost rewards), `--tenants` (hierarchical beside pooled and separate models), `--offline` (a policy
 //! learned from one uniform log), `--against BASELINES.json` (paired with the given baselines).
-//! `gradual:SEED` instead of a file is a generated set with gradual drift.
+//! Instead of a file, `gradual:SEED` is a generated set with gradual drift and `router:SEED` a
+//! generated model router.
 //!
 //! Layouts: `x0..,y` (classification), or `[tenant][,subject][,avail][,delay],x..,r..[,m..][,c..][,l..]`
 //! (an environment). Contexts are never rescaled. Metrics: `loss` (mean of 1 − reward, for
@@ -23,6 +24,7 @@ mod data;
 mod grid;
 mod offline;
 mod play;
+mod router;
 mod tenants;
 
 use std::error::Error;
