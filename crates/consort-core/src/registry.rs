@@ -1,5 +1,7 @@
 //! Who can be called: a snapshot that readers take without a lock.
 
+mod schemas;
+
 use std::{
     any::TypeId,
     collections::{BTreeMap, HashMap},
@@ -10,7 +12,6 @@ use std::{
     },
 };
 
-use serde_json::Value;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +19,8 @@ use crate::{
     CapabilityDescriptor, Category, Descriptor, Layer, Name, StepError, TaskScope, Version,
     orchestrator::{DynCapability, DynOrchestrator},
 };
+
+pub(crate) use schemas::Schemas;
 
 /// A registered orchestrator.
 pub(crate) struct Entry {
@@ -51,68 +54,6 @@ impl fmt::Debug for Leaf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Leaf").field("descriptor", &self.descriptor).finish_non_exhaustive()
     }
-}
-
-/// Request and response schema, and the compiled check of the former.
-#[derive(Debug)]
-pub(crate) struct Schemas {
-    pub(crate) request: Value,
-    pub(crate) response: Value,
-    validator: jsonschema::Validator,
-}
-
-impl Schemas {
-    pub(crate) fn new<R: crate::Request>() -> Result<Self, StepError> {
-        let request = schemars::schema_for!(R).to_value();
-        let response = schemars::schema_for!(R::Response).to_value();
-        let validator = jsonschema::validator_for(&request).map_err(|error| {
-            StepError::new(Category::Configuration, "the request type has no usable JSON Schema")
-                .because(&error)
-        })?;
-        Ok(Self { request, response, validator })
-    }
-
-    /// Checks a request and names every offending field.
-    pub(crate) fn check(&self, request: &Value) -> Result<(), StepError> {
-        if self.validator.is_valid(request) {
-            return Ok(());
-        }
-        let mut refusal =
-            StepError::new(Category::InvalidRequest, "the request does not match its schema");
-        for error in self.validator.iter_errors(request).take(100) {
-            let at = error.instance_path().to_string();
-            let pointer = match error.kind() {
-                jsonschema::error::ValidationErrorKind::Required {
-                    property: Value::String(field),
-                } => format!("{at}/{}", escape(field)),
-                jsonschema::error::ValidationErrorKind::AdditionalProperties { unexpected } => {
-                    for field in unexpected {
-                        let pointer = format!("{at}/{}", escape(field));
-                        refusal = refusal.violation(pointer, "is not a known field");
-                    }
-                    continue;
-                }
-                _ => at,
-            };
-            refusal = refusal.violation(pointer, shorten(error.to_string()));
-        }
-        Err(refusal)
-    }
-}
-
-fn escape(field: &str) -> String {
-    field.replace('~', "~0").replace('/', "~1")
-}
-
-/// Messages quote the offending value, which may be a whole document.
-fn shorten(mut message: String) -> String {
-    const LONGEST: usize = 300;
-    if message.len() > LONGEST {
-        let end = (0..=LONGEST).rev().find(|i| message.is_char_boundary(*i)).unwrap_or(0);
-        message.truncate(end);
-        message.push('…');
-    }
-    message
 }
 
 /// Counts open runs of an entry, refuses new ones, and tells when none is left.

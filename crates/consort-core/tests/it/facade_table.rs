@@ -6,3 +6,4 @@ mod registration;
 mod rules;
 mod shutdown;
 mod time;
+mod variants;
