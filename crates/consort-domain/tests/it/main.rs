@@ -1,0 +1,3 @@
+//! What the orchestrators of the domain promise.
+
+mod extraction_reward;
