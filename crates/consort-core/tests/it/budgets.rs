@@ -122,7 +122,7 @@ async fn remembers(way: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_run_that_left_memory_knows_all_that_was_spent_and_set_aside() {
+async fn a_run_that_left_memory_knows_all_that_was_spent() {
     for way in [
         "a step",
         "a step that was given up",
