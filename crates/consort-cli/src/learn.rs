@@ -135,6 +135,15 @@ async fn submit(
         let fate = of("fate");
         let fate = if fate.is_empty() { String::new() } else { format!(", {fate}") };
         console.print(&format!("{}: {}{fate}\n", of("id"), of("stage")))?;
+        match of("fate").as_str() {
+            "early" => console.note(&format!(
+                "`{}` is not known yet: the reward waits a week for it",
+                typed.subject
+            )),
+            "unconsumed" => console
+                .note(&format!("nothing chooses `{}`, so nobody learns from this", typed.subject)),
+            _ => {}
+        }
     }
     Ok(0)
 }

@@ -1,6 +1,14 @@
 //! `consort store`: the file itself, checked and copied.
 
-use consort::durable::sqlite::{self, Checked};
+use std::path::Path;
+
+use consort::{
+    core::{StepError, journal::JournalError},
+    durable::{
+        SqliteLearningLog,
+        sqlite::{self, Checked},
+    },
+};
 use serde::Serialize;
 
 use crate::{
@@ -23,6 +31,14 @@ struct Found {
 #[derive(Debug, Serialize)]
 struct Copied {
     store: String,
+    backup: String,
+    bytes: u64,
+    /// The copy of the learning log; none when nothing was ever learned.
+    learning: Option<CopiedLog>,
+}
+
+#[derive(Debug, Serialize)]
+struct CopiedLog {
     backup: String,
     bytes: u64,
 }
@@ -61,15 +77,35 @@ pub(crate) async fn backup(
     typed: args::Backup,
 ) -> Result<u8, Failure> {
     let from = settings.store()?.path.clone();
-    let (store, to) = (from.display().to_string(), typed.to);
-    let target = to.clone();
-    let copying = blocking(move || sqlite::backup(from, target)).await?;
-    let bytes = copying.map_err(consort::core::StepError::from)?;
-    let copied = Copied { store, backup: to.display().to_string(), bytes };
+    let to = typed.to;
+    let copied = blocking(move || copy(&from, &to)).await?.map_err(StepError::from)?;
     if console.json {
         console.print_json(&copied)?;
     } else {
         console.note(&format!("{}: {} bytes", copied.backup, copied.bytes));
+        if let Some(log) = &copied.learning {
+            console.note(&format!("{}: {} bytes, what was learned", log.backup, log.bytes));
+        }
     }
     Ok(0)
+}
+
+/// Copies the learning log before the store, so that it knows of no decision that the copied runs
+/// have yet to make: one of them, taken up from the copy, could choose otherwise under the same id.
+/// What is learned between the two copies may be missing from the copy; nothing in it is wrong.
+fn copy(store: &Path, to: &Path) -> Result<Copied, JournalError> {
+    let (log, log_to) = (SqliteLearningLog::beside(store), SqliteLearningLog::beside(to));
+    let learning = if store.is_file() && !to.exists() && log.exists() {
+        let bytes = SqliteLearningLog::backup(log, &log_to)?;
+        Some(CopiedLog { backup: log_to.display().to_string(), bytes })
+    } else {
+        None
+    };
+    let copied = sqlite::backup(store, to);
+    if copied.is_err() && learning.is_some() {
+        // What matters is the error; a log without its store is only in the way.
+        let _ = std::fs::remove_file(&log_to);
+    }
+    let (store, backup) = (store.display().to_string(), to.display().to_string());
+    copied.map(|bytes| Copied { store, backup, bytes, learning })
 }

@@ -30,12 +30,13 @@ pub(crate) struct Submit {
     /// Decision, `run:RUN`, or `KIND:NAME`.
     pub(crate) subject: String,
     /// From 0 (bad) to 1 (good).
+    #[arg(allow_negative_numbers = true)]
     pub(crate) reward: f64,
     /// Where it comes from.
     #[arg(long, value_enum, default_value_t = Origin::UserExplicit)]
     pub(crate) source: Origin,
     /// How much it counts, above 0 and at most 1.
-    #[arg(long, default_value_t = 1.0, value_name = "SHARE")]
+    #[arg(long, default_value_t = 1.0, value_name = "SHARE", allow_negative_numbers = true)]
     pub(crate) confidence: f64,
     /// Repeats under the same id count once. Default: a new one.
     #[arg(long, value_name = "ID")]
@@ -78,10 +79,11 @@ pub(crate) struct Arms {
 
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = "\
-With --json: {decision, tenant, at, candidates: [{name, chosen, probability, score,
-skipped, now, parts: [{feature, value, effect}], rest}], rewards: [{id, source, reward,
-confidence, category, at}]}. Probability and score are those of the decision; `now`,
-`parts` and `rest` are what the policy makes of the same situation today.")]
+With --json: {decision, tenant, at, candidates: [{name, chosen, probability,
+score, skipped, now, parts: [{feature, value, effect}], rest}], rewards: [{id,
+source, reward, confidence, category, at}]}. Probability and score are those of
+the decision; `now`, `parts` and `rest` are what the policy makes of the same
+situation today. A reward that came twice is told once.")]
 pub(crate) struct Explain {
     /// The decision: `RUN/POSITION`; the run may be shortened.
     pub(crate) decision: String,

@@ -126,7 +126,10 @@ pub(crate) struct Signal {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = "With --json: {store, backup, bytes}.")]
+#[command(after_long_help = "\
+What was learned lies beside the store in STORE.learning and is copied to TO.learning.
+With --json: {store, backup, bytes, learning: {backup, bytes}}; `learning` is null when
+nothing was learned yet.")]
 pub(crate) struct Backup {
     /// The new file; must not exist.
     pub(crate) to: PathBuf,

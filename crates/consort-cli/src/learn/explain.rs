@@ -84,7 +84,7 @@ async fn search(
     log: &dyn LearningLog,
     id: &str,
 ) -> Result<(Option<Made>, Vec<Feedback>), StepError> {
-    let (mut found, mut rewards, mut at) = (None, Vec::new(), 0);
+    let (mut found, mut rewards, mut at) = (None, Vec::<Feedback>::new(), 0);
     loop {
         let records = log.read(at, 4096).await?;
         let Some((last, _)) = records.last() else { return Ok((found, rewards)) };
@@ -94,7 +94,11 @@ async fn search(
                 Record::Made(made) if made.decision.id == id => {
                     found.get_or_insert(*made);
                 }
-                Record::Feedback(feedback) if feedback.subject == Subject::Decision(id.into()) => {
+                Record::Feedback(feedback)
+                    if feedback.subject == Subject::Decision(id.into())
+                        // A repeat was not learned either.
+                        && !rewards.iter().any(|known| known.id == feedback.id) =>
+                {
                     rewards.push(*feedback);
                 }
                 _ => {}

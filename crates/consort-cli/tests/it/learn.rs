@@ -70,6 +70,11 @@ fn analysing_many_pages_learns_and_every_choice_can_be_explained() {
     assert!((odds - 1.0).abs() < 1e-12);
     assert_eq!(explained["rewards"].as_array().unwrap().len(), 1);
     let short = format!("{}/{position}", &run[18..]);
+    let again = ["feedback", "submit", &short, "0.7", "--id", "mine", "--json"];
+    assert_eq!(world.run(&again).with_code(0).json()["fate"], "learned");
+    assert_eq!(world.run(&again).with_code(0).json()["fate"], "duplicate");
+    let explained = world.run(&["explain", &short, "--json"]).with_code(0).json();
+    assert_eq!(explained["rewards"].as_array().unwrap().len(), 2, "a repeat is told once");
     let text = world.run(&["explain", &short]).with_code(0).out;
     assert!(text.contains("* ") && text.contains("reward "), "{text}");
 }
@@ -102,7 +107,11 @@ fn feedback_that_makes_no_sense_is_refused_with_what_is_wrong() {
     assert!(refused.err.contains("`mood` is no kind of component"), "{refused:?}");
     let refused = world.run(&["feedback", "submit", "model:m", "1.5", "--json"]).with_code(10);
     assert!(refused.out.contains("/signal/reward"), "{refused:?}");
+    let refused = world.run(&["feedback", "submit", "model:m", "-0.1"]).with_code(10);
+    assert!(refused.err.contains("must be from 0 to 1"), "{refused:?}");
     world.run(&["feedback", "submit", "model:m", "1", "--category", "weather"]).with_code(2);
+    let told = world.run(&["feedback", "submit", "no-such-decision", "1"]).with_code(0);
+    assert!(told.out.contains("early") && told.err.contains("is not known yet"), "{told:?}");
     let told = world.run(&["feedback", "submit", "model:m", "1", "--json"]).with_code(0).json();
     assert_eq!(told["fate"], "unconsumed");
     let unknown = world.run(&["arms", "nothing"]).with_code(11);

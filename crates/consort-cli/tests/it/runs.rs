@@ -225,6 +225,10 @@ fn the_store_can_be_checked_and_copied() {
     assert!(copied["bytes"].as_u64().unwrap() > 0);
     let listed = world.run(&["runs", "--store", "copy.db", "--json"]).with_code(0).json();
     assert_eq!(listed["runs"].as_array().unwrap().len(), 1);
+    assert!(copied["learning"]["bytes"].as_u64().unwrap() > 0);
+    let known = |store| world.run(&["policies", "--store", store, "--json"]).with_code(0).json();
+    assert_eq!(known("copy.db"), world.run(&["policies", "--json"]).with_code(0).json());
+    assert!(known("copy.db").to_string().contains("summary_style"));
     let ended = world.run(&["store", "backup", "copy.db"]).with_code(50);
     assert!(ended.err.contains("exists already"), "{ended:#?}");
 
