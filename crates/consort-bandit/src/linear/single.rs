@@ -36,7 +36,7 @@ impl Single {
 
     /// Floats that [`Squares`] needs to work in, a multiple of [`LANES`].
     pub(crate) const fn work(&self) -> usize {
-        packed(self.n) + (2 * self.n + LANES).next_multiple_of(LANES)
+        packed(self.n) + LANES + (2 * self.n + LANES).next_multiple_of(LANES)
     }
 
     /// Packs matrix `index` anew from `m`, its rows `stride` apart, and at least [`LANES`] more
@@ -99,7 +99,7 @@ impl WithSimd for Pack<'_> {
     }
 }
 
-/// x_i·x_j in the order of a packed matrix; `twice` gets x two times over.
+/// x_i·x_j in the order of a packed matrix, [`LANES`] more behind; `twice` gets x two times over.
 #[inline(always)]
 fn products<S: Simd>(s: S, x: &[f64], twice: &mut [f32], out: &mut [f32]) {
     let (n, half) = (x.len(), x.len().div_ceil(2));
@@ -108,16 +108,15 @@ fn products<S: Simd>(s: S, x: &[f64], twice: &mut [f32], out: &mut [f32]) {
         (*first, *second) = (*x as f32, *x as f32);
     }
     twice[2 * n..].fill(0.0);
-    for (i, row) in out[..n * half].chunks_exact_mut(half).enumerate() {
-        let (own, others) = (twice[i], &twice[i..i + half]);
-        let (row, row_end) = S::as_mut_simd_f32s(row);
-        let (others, others_end) = S::as_simd_f32s(others);
-        let all = s.splat_f32s(own);
-        for (out, other) in row.iter_mut().zip(others) {
-            *out = s.mul_f32s(all, *other);
-        }
-        for (out, other) in row_end.iter_mut().zip(others_end) {
-            *out = own * other;
+    match half.div_ceil(LANES) {
+        1 => rows::<S, 1>(s, n, half, twice, out),
+        2 => rows::<S, 2>(s, n, half, twice, out),
+        pieces => {
+            for i in 0..n {
+                for at in (0..pieces * LANES).step_by(LANES) {
+                    row::<S, 1>(s, twice[i], &twice[i + at..], &mut out[i * half + at..]);
+                }
+            }
         }
     }
     let across = if n % 2 == 0 { half } else { 0 };
@@ -125,6 +124,24 @@ fn products<S: Simd>(s: S, x: &[f64], twice: &mut [f32], out: &mut [f32]) {
     left[across..].fill(0.0);
     for (i, out) in left[..across].iter_mut().enumerate() {
         *out = twice[i] * twice[i + half];
+    }
+}
+
+/// Rows of `P` times [`LANES`] entries. What is too much is written over by the next row.
+#[inline(always)]
+fn rows<S: Simd, const P: usize>(s: S, n: usize, half: usize, twice: &[f32], out: &mut [f32]) {
+    for i in 0..n {
+        row::<S, P>(s, twice[i], &twice[i..], &mut out[i * half..]);
+    }
+}
+
+#[inline(always)]
+fn row<S: Simd, const P: usize>(s: S, own: f32, others: &[f32], out: &mut [f32]) {
+    let own = s.splat_f32s(own);
+    let others = S::as_simd_f32s(&others[..P * LANES]).0;
+    let out = S::as_mut_simd_f32s(&mut out[..P * LANES]).0;
+    for (out, other) in out.iter_mut().zip(others) {
+        *out = s.mul_f32s(own, *other);
     }
 }
 
@@ -143,8 +160,9 @@ impl WithSimd for Squares<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
         let Self { copy, available, x, work, out } = self;
-        let (products_of_x, twice) = work.split_at_mut(packed(copy.n));
+        let (products_of_x, twice) = work.split_at_mut(packed(copy.n) + LANES);
         products(s, x, twice, products_of_x);
+        let products_of_x = &products_of_x[..packed(copy.n)];
         // As many matrices at once as there are registers for their partial sums.
         match S::F32_LANES {
             16 => groups::<S, 8, 1>(s, copy, available, products_of_x, out),
