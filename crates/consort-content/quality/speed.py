@@ -1,4 +1,5 @@
-"""The same work by the usual Python packages and by this crate, on the same text, in one run, each on one core.
+"""The same work by the usual Python packages and by this crate, on the same text, in one run, each on one core. Times are processor time of one thread,
+so that other work on the machine counts little.
 
 `speed.py [MB]` (default .2; pySBD is quadratic in places, so that more takes minutes). Prints megabytes per second and the ratio.
 """
@@ -31,9 +32,9 @@ page = "<html><head><title>Sample</title></head><body><article>" + "".join(f"<p>
 
 
 def timed(work):
-    start = time.perf_counter()
+    start = time.thread_time()
     result = work()
-    return time.perf_counter() - start, result
+    return time.thread_time() - start, result
 
 
 def formulas():

@@ -32,7 +32,7 @@ fn nowhere(world: &World) -> Vec<Case> {
     // Not even root may read it.
     let closed = "/proc/sys/vm/compact_memory";
     if Path::new(closed).exists() {
-        cases.push(Case::new("permission denied", closed, 14, "ermission denied"));
+        cases.push(Case::new("permission denied", closed, 13, "ermission denied"));
     }
     cases
 }
@@ -55,7 +55,7 @@ fn sizes(world: &World) -> Vec<Case> {
         Case::new("65 MiB on standard input", "-", 10, "larger than 64 MiB").fed("zeros.txt"),
         Case::new("an empty file", "empty.txt", 3, "skipped"),
         Case::new("nothing but blanks", "blank.txt", 3, "skipped"),
-        Case::new("1 MB in one line and one word", "line.txt", 3, "skipped"),
+        Case::new("1 MB in one line and one word", "line.txt", 0, "not in English"),
         Case::new("1 MB in one line, repeated", "words.txt", 3, "skipped"),
         Case::new("250,000 open brackets", "brackets.txt", 3, "skipped"),
     ]
@@ -78,7 +78,7 @@ fn bytes(world: &World) -> Vec<Case> {
     );
     world.file("talk.mp4", b"\0\0\0\x18ftypmp42 and more");
     vec![
-        Case::new("NUL bytes between words", "nul.txt", 0, ""),
+        Case::new("NUL bytes between words", "nul.txt", 31, "not text"),
         Case::new("invalid UTF-8", "latin.txt", 0, ""),
         Case::new("UTF-16 with half a pair at its end", "wide.txt", 0, ""),
         Case::new("direction overrides and terminal commands", "override.txt", 0, ""),
@@ -109,10 +109,10 @@ fn pages(world: &World) -> Vec<Case> {
         Case::new("a page nested 20,000 deep", "deep.html", 31, "deep"),
         Case::new("100,000 open inline elements", "inline.html", 31, "deep"),
         Case::new("a table in a table, 5,000 times", "table.html", 31, "deep"),
-        Case::new("an element with 100,000 attributes", "attributes.html", 0, ""),
+        Case::new("an element with 100,000 attributes", "attributes.html", 10, "too large"),
         Case::new("500,000 elements", "elements.html", 10, "too large"),
         Case::new("an open comment of 900 kB", "comment.html", 0, ""),
-        Case::new("a page of 18 MB", "large.html", 10, "too large"),
+        Case::new("a page of 18 MB", "large.html", 10, "too large").heavy(),
         Case::new("script and markup in titles and quotes", "script.html", 0, ""),
     ]
 }
@@ -143,11 +143,11 @@ fn feeds(world: &World) -> Vec<Case> {
     );
     world.file("cut.xml", &feed("", &text(1))[..200]);
     vec![
-        Case::new("a feed with an entity bomb", "laughs.xml", 31, "caused by"),
-        Case::new("a feed that asks for a file", "secret.xml", 31, "caused by"),
+        Case::new("a feed with an entity bomb", "laughs.xml", 3, "skipped"),
+        Case::new("a feed that asks for a file", "secret.xml", 3, "skipped"),
         Case::new("a feed nested 20,000 deep", "deep.xml", 31, "deep"),
-        Case::new("a feed of 10,000 items", "many.xml", 3, "skipped"),
-        Case::new("half a feed", "cut.xml", 3, "skipped"),
+        Case::new("a feed of 10,000 items", "many.xml", 0, ""),
+        Case::new("half a feed", "cut.xml", 31, "caused by"),
     ]
 }
 
@@ -166,12 +166,12 @@ fn others(world: &World) -> Vec<Case> {
     world.file("links.md", "[a](".repeat(50_000));
     world.file("stars.md", "*a **b ".repeat(50_000));
     vec![
-        Case::new("100,000 cues with impossible times", "many.srt", 3, "skipped"),
+        Case::new("100,000 cues with impossible times", "many.srt", 0, "").heavy(),
         Case::new("broken captions", "broken.srt", 3, "skipped"),
         Case::new("JSON nested 200,000 deep", "deep.json", 31, "caused by"),
         Case::new("half a transcript", "cut.json", 31, "caused by"),
         Case::new("a transcript with impossible times", "times.json", 3, "skipped"),
-        Case::new("Markdown quoted 50,000 deep", "quotes.md", 3, "skipped"),
+        Case::new("Markdown quoted 50,000 deep", "quotes.md", 31, "deep"),
         Case::new("50,000 open links in Markdown", "links.md", 3, "skipped"),
         Case::new("50,000 open emphases in Markdown", "stars.md", 3, "skipped"),
     ]
@@ -197,8 +197,7 @@ fn pdfs(world: &World) -> Vec<Case> {
     ]
 }
 
-/// What would be large in memory if it were small enough to be read: only in measured runs, because
-/// an unoptimised build takes minutes over it.
+/// What would be large in memory if it were small enough to be read: only in measured runs.
 pub(crate) fn large(world: &World) -> Vec<Case> {
     let fill = |name: &str, size: usize, piece: &dyn Fn(usize) -> String| {
         let mut content = String::with_capacity(size + 4096);
