@@ -125,8 +125,8 @@ mod tests {
     /// `CONSORT_FUZZ_ROUNDS` sets how many inputs each target gets.
     #[test]
     fn mutated_input_keeps_every_promise() {
-        let rounds =
-            std::env::var("CONSORT_FUZZ_ROUNDS").ok().and_then(|rounds| rounds.parse().ok());
+        let rounds = std::env::var_os("CONSORT_FUZZ_ROUNDS")
+            .and_then(|rounds| rounds.to_str()?.parse().ok());
         for (index, (_, target)) in TARGETS.iter().enumerate() {
             let mut random = Random(index as u64);
             for _ in 0..rounds.unwrap_or(2_000_u64) {

@@ -80,7 +80,8 @@ mod tests {
         let told = refusal("[resilience.callees.a]\npreset = \"none\"");
         assert!(told.contains("line 2: unknown variant `none`"), "{told}");
         let told = refusal("[resilience.callees.a]\nguards.breaker.colour = 1");
-        assert!(told.starts_with(&format!("`resilience.callees.a`: {known}")), "{told}");
+        let start = format!("`resilience.callees.a`: `breaker.colour`: {known}");
+        assert!(told.starts_with(&start), "{told}");
         assert_eq!(
             refusal("[resilience.callees.a.guards.bulkhead]\nlimit = 0"),
             "`resilience.callees.a`: `bulkhead.limit` must be 1 to 100000, not 0"

@@ -123,10 +123,8 @@ impl Orchestrator for FallbackAutonomous {
         cx.progress(3, STAGES, "analyse");
         let parts =
             if stopped.is_some() { Vec::new() } else { plan::groups(Part::ALL, document.length) };
-        let style = match shape.filter(|_| stopped.is_none()) {
-            Some(shape) => Some(choices::summary(cx, &shape)?),
-            None => None,
-        };
+        let shape = shape.filter(|_| stopped.is_none());
+        let style = shape.map(|shape| choices::summary(cx, &shape)).transpose()?;
         let summary = style.as_ref().map(|(_, style)| *style).unwrap_or_default();
         let analysed = try_join_all(parts.into_iter().map(|parts| {
             let (document, depth) = (document.clone(), request.depth);
@@ -169,26 +167,21 @@ impl Orchestrator for FallbackAutonomous {
             choices::reward(cx, decision, composed.fidelity)?;
         }
         lose_all(cx, "report", &composed.lost);
-        // What a feed announces may be worth more than the feed's own words.
-        let stopped = match stopped {
-            Some(reason) if !items.is_empty() => {
-                cx.lose(Loss::new("the feed's own text", reason));
-                None
-            }
-            stopped => stopped,
-        };
         match stopped {
-            Some(reason) => Ok(Outcome::skipped(reason)),
-            None => Ok(Outcome::succeeded(Analyzed {
-                report: composed.report,
-                digest: Some(composed.digest),
-                title,
-                words: composed.words,
-                claims: composed.claims,
-                items,
-                reused: None,
-            })),
+            // What a feed announces may be worth more than the feed's own words.
+            Some(reason) if !items.is_empty() => cx.lose(Loss::new("the feed's own text", reason)),
+            Some(reason) => return Ok(Outcome::skipped(reason)),
+            None => {}
         }
+        Ok(Outcome::succeeded(Analyzed {
+            report: composed.report,
+            digest: Some(composed.digest),
+            title,
+            words: composed.words,
+            claims: composed.claims,
+            items,
+            reused: None,
+        }))
     }
 }
 

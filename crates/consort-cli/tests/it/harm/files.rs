@@ -197,30 +197,28 @@ fn pdfs(world: &World) -> Vec<Case> {
     ]
 }
 
-/// What would be large in memory if it were small enough to be read: only in measured runs.
-pub(crate) fn large(world: &World) -> Vec<Case> {
-    let fill = |name: &str, size: usize, piece: &dyn Fn(usize) -> String| {
-        let mut content = String::with_capacity(size + 4096);
-        for number in 0.. {
-            if content.len() >= size {
-                break;
-            }
-            content += &piece(number);
-        }
-        content.truncate(size);
-        world.file(name, content)
+/// A sentence that no other number gives.
+fn prose(number: usize) -> String {
+    let hash = consort::core::Hash::of(&number.to_le_bytes()).to_string();
+    let word = |at: usize| {
+        let letter = |digit: u8| char::from(b'a' + digit % 26);
+        hash.bytes().skip(3 * at).take(3).map(letter).collect::<String>()
     };
-    const MIB: usize = 1 << 20;
-    let prose = |number: usize| {
-        let hash = consort::core::Hash::of(&number.to_le_bytes()).to_string();
-        let word = |at: usize| {
-            let letter = |digit: u8| char::from(b'a' + digit % 26);
-            hash.bytes().skip(3 * at).take(3).map(letter).collect::<String>()
-        };
-        let words = [0, 1, 2, 3, 4, 5].map(word);
-        let [a, b, c, d, e, f] = &words;
-        format!("The {a}er of {b} was {c}ed in {number} and the {d} said that {e} had {f} it. ")
-    };
+    let words = [0, 1, 2, 3, 4, 5].map(word);
+    let [a, b, c, d, e, f] = &words;
+    format!("The {a}er of {b} was {c}ed in {number} and the {d} said that {e} had {f} it. ")
+}
+
+/// A caption of one second.
+fn cue(number: usize) -> String {
+    let (hours, minutes, seconds) = (number / 3600, number / 60 % 60, number % 60);
+    format!(
+        "{number}\n{hours:02}:{minutes:02}:{seconds:02},000 --> {hours:02}:{minutes:02}:{seconds:02},900\nSentence {number} is said by somebody here.\n\n"
+    )
+}
+
+/// Long texts in Latin-1 and UTF-16.
+fn encoded(world: &World) {
     let latin: Vec<u8> = (0..60_000)
         .map(prose)
         .collect::<String>()
@@ -237,6 +235,23 @@ pub(crate) fn large(world: &World) -> Vec<Case> {
         .flat_map(u16::to_be_bytes)
         .collect();
     world.file("wide.txt", [b"\xFE\xFF".as_slice(), &wide].concat());
+}
+
+/// What would be large in memory if it were small enough to be read: only in measured runs.
+pub(crate) fn large(world: &World) -> Vec<Case> {
+    let fill = |name: &str, size: usize, piece: &dyn Fn(usize) -> String| {
+        let mut content = String::with_capacity(size + 4096);
+        for number in 0.. {
+            if content.len() >= size {
+                break;
+            }
+            content += &piece(number);
+        }
+        content.truncate(size);
+        world.file(name, content)
+    };
+    const MIB: usize = 1 << 20;
+    encoded(world);
     let words = |number: usize| format!("w{number} ");
     let object =
         |number: usize| if number == 0 { "{\"segments\":[".into() } else { "{\"a\":1},".into() };
@@ -245,12 +260,6 @@ pub(crate) fn large(world: &World) -> Vec<Case> {
         _ => "<item></item>".to_owned(),
     };
     let page = |number: usize| format!("<p>{} <a href=x{number}>b</a></p>", "word ".repeat(6));
-    let cue = |number: usize| {
-        let (hours, minutes, seconds) = (number / 3600, number / 60 % 60, number % 60);
-        format!(
-            "{number}\n{hours:02}:{minutes:02}:{seconds:02},000 --> {hours:02}:{minutes:02}:{seconds:02},900\nSentence {number} is said by somebody here.\n\n"
-        )
-    };
     let file = |what, input: &str| Case::new(what, input, 0, "beyond");
     vec![
         file("63 MB of prose", &fill("prose.txt", 60 * MIB, &prose)),
