@@ -450,8 +450,23 @@ pub async fn load(log: &dyn LearningLog, config: Config) -> Result<State, StepEr
 }
 
 async fn catch_up(log: &dyn LearningLog, state: &mut State, until: u64) -> Result<(), StepError> {
+    read_through(log, state.position(), until, |position, record| {
+        state.apply(position, record);
+        Ok(())
+    })
+    .await
+}
+
+/// Shows the records after `after`, up to `until`, in their order.
+async fn read_through(
+    log: &dyn LearningLog,
+    after: u64,
+    until: u64,
+    mut see: impl FnMut(u64, &Record) -> Result<(), StepError> + Send,
+) -> Result<(), StepError> {
+    let mut last = after;
     loop {
-        let records = log.read(state.position(), 4096).await?;
+        let records = log.read(last, 4096).await?;
         if records.is_empty() {
             return Ok(());
         }
@@ -459,9 +474,10 @@ async fn catch_up(log: &dyn LearningLog, state: &mut State, until: u64) -> Resul
             if position > until {
                 return Ok(());
             }
-            state.apply(position, &record);
+            see(position, &record)?;
+            last = position;
         }
-        // Catching up with a long log must not hold up everything else.
+        // A long log must not hold up everything else.
         tokio::task::yield_now().await;
     }
 }

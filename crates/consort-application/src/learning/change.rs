@@ -135,10 +135,15 @@ impl State {
             // The history tells that it happened; the log has the model.
             model.clear();
         }
+        self.remember(change);
+        Fate::Changed
+    }
+
+    /// Adds a line to the history; the oldest go.
+    pub(super) fn remember(&mut self, change: Change) {
         self.ledger.history.push(change);
         let excess = self.ledger.history.len().saturating_sub(HISTORY);
         self.ledger.history.drain(..excess);
-        Fate::Changed
     }
 
     fn respec(&mut self, change: &Change, spec: &Spec) -> bool {

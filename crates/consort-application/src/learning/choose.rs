@@ -37,20 +37,11 @@ impl State {
             }
         };
         let skipped = self.skip(&situation, question, domain)?;
-        let random = situation.random.unit();
-        let own;
-        let unit = match situation.request {
-            Some(request) => request,
-            None => {
-                own = situation.random.bits().to_string();
-                &own
-            }
-        };
-        let (policy, odd) = match self.contend(&key, unit, question, &skipped, random) {
+        let (policy, odd) = match self.contend(&key, &situation, question, &skipped) {
             Some(contended) => contended,
             None => (
                 format!("{}/{}", question.domain, domain.spec().rule_name()),
-                domain.decide(question, &skipped, random)?,
+                domain.decide(question, &skipped, situation.random.unit())?,
             ),
         };
         Ok(Choice {

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     config::Config,
     domain::{Domain, Reward},
+    read_through,
     spec::Spec,
     state::{State, digest},
 };
@@ -107,20 +108,9 @@ pub async fn evaluate(
     asked: &Question,
 ) -> Result<Evaluation, StepError> {
     let first = log.extent().await?.first;
-    let mut judge = Judge::new(config, first.saturating_sub(1), asked)?;
-    let mut position = judge.state.position();
-    loop {
-        let records = log.read(position, 4096).await?;
-        if records.is_empty() || position >= until {
-            break;
-        }
-        for (at, record) in records.into_iter().filter(|(at, _)| *at <= until) {
-            judge.take(at, &record)?;
-            position = at;
-        }
-        // A long log must not hold up everything else.
-        tokio::task::yield_now().await;
-    }
+    let before = first.saturating_sub(1);
+    let mut judge = Judge::new(config, before, asked)?;
+    read_through(log, before, until, |position, record| judge.take(position, record)).await?;
     judge.verdict()
 }
 

@@ -317,13 +317,16 @@ impl State {
 
     /// One reward to the learner of its decision, and to the health of what was chosen.
     fn teach(&mut self, decision: u128, reward: Reward) -> Fate {
-        let Some(route) = self.by_decision.get(&decision).cloned() else { return Fate::Closed };
+        let Some(route) = self.by_decision.get(&decision) else { return Fate::Closed };
         let Some(domain) = self.domains.get_mut(&route.key) else { return Fate::Closed };
         match domain.reward(decision, reward) {
             Applied::Learned { .. } => {
-                self.tried_reward(&route.key, decision, route.served, reward);
                 let (tenant, component, _) = &route.key;
                 let watched = (tenant.clone(), *component, route.arm.clone());
+                if self.ledger.trials.contains_key(&route.key) {
+                    let (key, served) = (route.key.clone(), route.served);
+                    self.tried_reward(&key, decision, served, reward);
+                }
                 self.watch(&watched, reward);
                 if let Some(taught) = &mut self.taught {
                     taught.push((decision, reward));

@@ -7,7 +7,8 @@
 
 use consort_bandit::inference::{Allocation, Experiment, Phase, Settings};
 use consort_core::{
-    Category, Component, Decision, Question, Skipped, StepError, Timestamp, learning::Made,
+    Category, Component, Decision, Question, Situation, Skipped, StepError, Timestamp,
+    learning::Made,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -191,16 +192,20 @@ impl State {
     pub(super) fn contend(
         &self,
         key: &Key,
-        unit: &str,
+        situation: &Situation<'_>,
         question: &Question,
         skipped: &[Skipped],
-        random: f64,
     ) -> Option<(String, Odd)> {
         let trial = self.ledger.trials.get(key)?;
-        let Allocation::Candidate(at) = trial.experiment.allocate(unit) else { return None };
+        let served = match situation.request {
+            Some(request) => trial.experiment.allocate(request),
+            // Nothing to keep together.
+            None => trial.experiment.allocate(&situation.random.bits().to_string()),
+        };
+        let Allocation::Candidate(at) = served else { return None };
         let rival = self.rivals.get(key)?.get(at)?;
         // A contender that cannot answer leaves the choice to the policy in use.
-        let odd = answer(rival, question, skipped, random)?;
+        let odd = answer(rival, question, skipped, situation.random.unit())?;
         let (domain, rule) = (&key.2, rival.spec().rule_name());
         Some((format!("{domain}/{rule}{MARK}{}", trial.names.get(at)?), odd))
     }
@@ -276,7 +281,7 @@ impl State {
             domain.switch(&spec, version, limits);
         });
         self.ledger.specs.insert(key.2.clone(), (version, spec.clone()));
-        self.ledger.history.push(Change {
+        self.remember(Change {
             domain: key.2.clone(),
             version,
             at: Timestamp(self.ledger.now),
