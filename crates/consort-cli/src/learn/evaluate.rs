@@ -75,7 +75,8 @@ pub(crate) async fn evaluate(
     Ok(if refused { 3 } else { 0 })
 }
 
-fn none(domain: Option<&str>, own: &[&Key]) -> StepError {
+/// Why there is no such point of choice, and which there are.
+pub(super) fn none(domain: Option<&str>, own: &[&Key]) -> StepError {
     let message = match domain {
         Some(domain) => format!("nothing was decided at `{domain}` yet"),
         None => "nothing was decided yet".to_owned(),

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::{
     Delivered, deliver,
+    evaluate::none,
     paint::{number, word},
     policy, state,
 };
@@ -50,13 +51,9 @@ pub(crate) async fn experiment(
 /// The point of choice of that name.
 fn point<'a>(state: &'a State, domain: &str) -> Result<&'a Key, StepError> {
     let tenant = TenantId::default();
-    let own = state.domains().keys().filter(|key| key.0 == tenant.as_str());
-    own.clone().find(|key| key.2 == domain).ok_or_else(|| {
-        let known: Vec<String> = own.map(|key| format!("`{}`", key.2)).collect();
-        let error =
-            StepError::new(Category::NotFound, format!("nothing was decided at `{domain}` yet"));
-        if known.is_empty() { error } else { error.hint(format!("there are {}", known.join(", "))) }
-    })
+    let own: Vec<&Key> = state.domains().keys().filter(|key| key.0 == tenant.as_str()).collect();
+    let found = own.iter().copied().find(|key| key.2 == domain);
+    found.ok_or_else(|| none(Some(domain), &own))
 }
 
 async fn start(
