@@ -28,20 +28,47 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// Nanoseconds a call: prints the median and the best batch, returns the best.
-#[expect(clippy::print_stdout, reason = "a benchmark reports on standard output")]
+/// Nanoseconds a call, of every batch.
+#[derive(Default)]
+struct Timed(Vec<f64>);
+
+impl Timed {
+    fn batch(&mut self, call: &mut impl FnMut(usize)) {
+        let first = self.0.len() * CALLS;
+        let began = now();
+        (0..CALLS).for_each(|n| call((first + n) % CONTEXTS));
+        self.0.push(began.elapsed().as_nanos() as f64 / CALLS as f64);
+    }
+
+    /// Prints the median and the best batch, returns the best.
+    #[expect(clippy::print_stdout, reason = "a benchmark reports on standard output")]
+    fn report(mut self, what: &str, goal: &str) -> f64 {
+        self.0.sort_by(f64::total_cmp);
+        let (median, best) = (self.0[BATCHES / 2], self.0[0]);
+        println!("{what:52} {median:>7.0} ns median {best:>7.0} ns best   goal {goal}");
+        best
+    }
+}
+
 fn time(what: &str, goal: &str, mut call: impl FnMut(usize)) -> f64 {
-    let mut batches: Vec<f64> = (0..BATCHES)
-        .map(|batch| {
-            let began = now();
-            (0..CALLS).for_each(|n| call((batch * CALLS + n) % CONTEXTS));
-            began.elapsed().as_nanos() as f64 / CALLS as f64
-        })
-        .collect();
-    batches.sort_by(f64::total_cmp);
-    let (median, best) = (batches[BATCHES / 2], batches[0]);
-    println!("{what:52} {median:>7.0} ns median {best:>7.0} ns best   goal {goal}");
-    best
+    let mut timed = Timed::default();
+    (0..BATCHES).for_each(|_| timed.batch(&mut call));
+    timed.report(what, goal)
+}
+
+/// Times `call` and the bare loops in turn, batch by batch, and returns the ratio of their best.
+fn beside(
+    (what, goal): (&str, &str),
+    mut call: impl FnMut(usize),
+    bare_what: &str,
+    mut bare: impl FnMut(usize),
+) -> f64 {
+    let (mut timed, mut bare_timed) = (Timed::default(), Timed::default());
+    for _ in 0..BATCHES {
+        timed.batch(&mut call);
+        bare_timed.batch(&mut bare);
+    }
+    timed.report(what, goal) / bare_timed.report(&format!("  bare loops: {bare_what}"), "-")
 }
 
 /// Starts on a cache line.
@@ -249,64 +276,89 @@ fn learned(contexts: &[[f64; DIM]]) -> Ridge {
     model
 }
 
-fn measure<M: Model + Clone>(model: &M, name: &str, goal: &str, rule: Rule) -> f64 {
-    let contexts = contexts();
+/// One decision after the other.
+fn decisions<M: Model + Clone>(
+    model: &M,
+    rule: Rule,
+    contexts: &[[f64; DIM]],
+) -> impl FnMut(usize) {
     let (all, mut odds) = (ArmSet::all(ARMS), Odds::new());
     let policy = Agent::new(model.clone(), rule).expect("a valid rule");
-    time(&format!("{name}: decision"), goal, |n| {
+    move |n| {
         let draw = Draw { seed: 1, counter: n as u64 };
         let chosen = policy.decide(black_box(&contexts[n]), &all, draw, &mut odds);
         black_box(chosen.expect("a usable context"));
-    })
+    }
 }
 
-fn updates<M: Model + Clone>(model: &M, name: &str, goal: &str) -> f64 {
-    let contexts = contexts();
+/// One update after the other, of the arm `arm` says.
+fn updates<M: Model + Clone>(
+    model: &M,
+    contexts: &[[f64; DIM]],
+    arm: impl Fn(usize) -> usize,
+) -> impl FnMut(usize) {
     let mut policy = Agent::new(model.clone(), Rule::Greedy).expect("a valid rule");
-    time(&format!("{name}: updates, arms in turn"), "-", |n| {
-        let example = Example::new(black_box(&contexts[n]), n % ARMS, 0.5, 1.0);
+    move |n| {
+        let example = Example::new(black_box(&contexts[n]), arm(n), 0.5, 1.0);
         policy.update(&example).expect("a usable outcome");
-    });
-    time(&format!("{name}: updates, one arm"), goal, |n| {
-        let example = Example::new(black_box(&contexts[n]), 0, 0.5, 1.0);
-        policy.update(&example).expect("a usable outcome");
-    })
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "a benchmark reports on standard output")]
 fn main() {
-    let contexts = contexts();
-    let model = learned(&contexts);
-    let hot = Hot::of(model.clone()).expect("not centred");
-    let (mut bare, arch, mut products) = (Bare::of(&model), Arch::new(), Line([0.0; PACKED]));
+    let contexts = &contexts()[..];
+    let model = &learned(contexts);
+    let hot = &Hot::of(model.clone()).expect("not centred");
+    let (bare, arch, mut products) = (&Bare::of(model), Arch::new(), Line([0.0; PACKED]));
     let (linucb, squarecb) =
         (Rule::LinUcb { alpha: 0.3 }, Rule::SquareCb { gamma: 10.0, exponent: 0.5 });
-    let single = measure(&hot, "LinUCB, copy in single precision", "250", linucb);
-    let bare_single = time("bare loops: means, widths from packed f32, 37 KiB", "-", |n| {
-        black_box(arch.dispatch(BarePacked(&bare, black_box(&contexts[n]), &mut products)));
-    });
-    let double = measure(&model, "LinUCB, double precision", "-", linucb);
-    let bare_double = time("bare loops: means, widths from full f64, 132 KiB", "-", |n| {
-        black_box(arch.dispatch(BareFull(&bare, black_box(&contexts[n]))));
-    });
-    let means = measure(&hot, "SquareCB", "70", squarecb);
-    let bare_gaps = time("bare loops: means, gaps, one draw, 4 KiB", "-", |n| {
-        let unit = uniform(1, 0, n as u64);
-        black_box(arch.dispatch(BareGaps(&bare, black_box(&contexts[n]), unit)));
-    });
-    let greedy = measure(&hot, "greedy", "-", Rule::Greedy);
-    let bare_means = time("bare loop: means, 4 KiB", "-", |n| {
-        black_box(arch.dispatch(BareMeans(&bare, black_box(&contexts[n]))));
-    });
-    let update = updates(&model, "double precision", "120");
-    updates(&hot, "with a copy", "-");
-    let bare_update = time("bare loops: update of one inverse, 8 KiB", "-", |n| {
-        arch.dispatch(BareUpdate(&mut bare.matrices[0].0, black_box(&contexts[n])));
-    });
+    let single = beside(
+        ("LinUCB, copy in single precision: decision", "250"),
+        decisions(hot, linucb, contexts),
+        "means, widths from packed f32, 37 KiB",
+        |n| {
+            black_box(arch.dispatch(BarePacked(bare, black_box(&contexts[n]), &mut products)));
+        },
+    );
+    let double = beside(
+        ("LinUCB, double precision: decision", "-"),
+        decisions(model, linucb, contexts),
+        "means, widths from full f64, 132 KiB",
+        |n| {
+            black_box(arch.dispatch(BareFull(bare, black_box(&contexts[n]))));
+        },
+    );
+    let gaps = beside(
+        ("SquareCB: decision", "70"),
+        decisions(hot, squarecb, contexts),
+        "means, gaps, one draw, 4 KiB",
+        |n| {
+            let unit = uniform(1, 0, n as u64);
+            black_box(arch.dispatch(BareGaps(bare, black_box(&contexts[n]), unit)));
+        },
+    );
+    let means = beside(
+        ("greedy: decision", "-"),
+        decisions(hot, Rule::Greedy, contexts),
+        "means, 4 KiB",
+        |n| {
+            black_box(arch.dispatch(BareMeans(bare, black_box(&contexts[n]))));
+        },
+    );
+    let mut inverse = bare.matrices[0].clone();
+    let update = beside(
+        ("double precision: updates, one arm", "120"),
+        updates(model, contexts, |_| 0),
+        "update of one inverse, 8 KiB",
+        |n| arch.dispatch(BareUpdate(&mut inverse.0, black_box(&contexts[n]))),
+    );
+    time("double precision: updates, arms in turn", "-", updates(model, contexts, |n| n % ARMS));
+    time("with a copy: updates, one arm", "-", updates(hot, contexts, |_| 0));
+    time("with a copy: updates, arms in turn", "-", updates(hot, contexts, |n| n % ARMS));
     println!("best of all batches, beside the bare loops over the same numbers:");
-    println!("  LinUCB with a copy     {:.2}", single / bare_single);
-    println!("  LinUCB                 {:.2}", double / bare_double);
-    println!("  SquareCB               {:.2}", means / bare_gaps);
-    println!("  greedy, beside means   {:.2}", greedy / bare_means);
-    println!("  update                 {:.2}", update / bare_update);
+    println!("  LinUCB with a copy     {single:.2}");
+    println!("  LinUCB                 {double:.2}");
+    println!("  SquareCB               {gaps:.2}");
+    println!("  greedy, beside means   {means:.2}");
+    println!("  update                 {update:.2}");
 }

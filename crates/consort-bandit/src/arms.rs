@@ -23,6 +23,7 @@ impl ArmSet {
     pub const EMPTY: Self = Self { words: [0; WORDS] };
 
     /// Arms `0..count`; a count beyond [`MAX_ARMS`] means all of them.
+    #[inline]
     pub fn all(count: usize) -> Self {
         let mut set = Self::EMPTY;
         for (index, word) in set.words.iter_mut().enumerate() {
@@ -60,14 +61,10 @@ impl ArmSet {
         self
     }
 
-    /// The arms below `count`.
-    #[must_use]
-    #[inline]
-    pub(crate) fn below(self, count: usize) -> Self {
-        match self.prefix() {
-            Some(all) if all <= count => self,
-            _ => self.and(&Self::all(count)),
-        }
+    /// True when the arms are some `0..n` with `n` ≤ `count`, as they mostly are.
+    #[inline(always)]
+    pub(crate) fn fits(&self, count: usize) -> bool {
+        self.prefix().is_some_and(|all| all <= count)
     }
 
     /// The arms in both sets.
@@ -80,27 +77,31 @@ impl ArmSet {
     }
 
     /// Whether `arm` is in the set.
+    #[inline]
     pub const fn contains(&self, arm: usize) -> bool {
         arm < MAX_ARMS && self.words[arm / 64] >> (arm % 64) & 1 == 1
     }
 
     /// How many arms are in the set.
+    #[inline]
     pub fn len(&self) -> usize {
         self.words.iter().map(|word| word.count_ones() as usize).sum()
     }
 
     /// Whether no arm is in the set.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.words.iter().all(|&word| word == 0)
     }
 
     /// The arms in ascending order.
+    #[inline]
     pub fn iter(&self) -> Iter {
         Iter { words: self.words, word: 0 }
     }
 
     /// How many arms there are, when they are `0..count` and all in the first word.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn prefix(&self) -> Option<usize> {
         let [first, rest @ ..] = self.words;
         let whole = rest == [0; WORDS - 1] && first & first.wrapping_add(1) == 0;

@@ -192,7 +192,7 @@ impl<M: Model> Budgeted<M> {
         let (available, mean, width, out) = odds.parts();
         let belief = Belief { available, mean, width };
         let rule = Rule::LinUcb { alpha: self.config.alpha };
-        rule.probabilities(belief, self.model.seen(), Ties::Uniform, out);
+        rule.probabilities(pulp::Scalar, belief, self.model.seen(), Ties::Uniform, out);
         let decision = odds.pick(draw.uniform());
         for (account, resource) in self.accounts.iter_mut().zip(&self.config.resources) {
             account.reserved += resource.most[decision.arm];

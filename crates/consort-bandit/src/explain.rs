@@ -63,6 +63,7 @@ impl<M: Explain> Agent<M> {
         self.odds(x, available, &mut odds)?;
         // Rules that need no width leave it out.
         let available = *odds.available();
+        odds.wide = true;
         let scores = Scores { mean: &mut odds.mean, width: &mut odds.width };
         self.model().predict(x, &available, scores, &mut odds.scratch);
         let mut effects = Vec::new();

@@ -213,18 +213,21 @@ impl Ridge {
         Ok(())
     }
 
+    #[inline]
     fn stride(&self) -> usize {
         padded(self.config.used())
     }
 }
 
 /// `buffer` from its first cache line on: up to [`kernel::LANES`] floats shorter.
+#[inline]
 pub(crate) fn from_line(buffer: &mut [f64]) -> &mut [f64] {
     let start = buffer.as_ptr().align_offset(64).min(kernel::LANES);
     &mut buffer[start..]
 }
 
 /// Copies `x` into a padded buffer, the constant feature after it.
+#[inline]
 pub(crate) fn pad(x: &[f64], intercept: bool, out: &mut [f64]) {
     let (head, tail) = out.split_at_mut(x.len());
     head.copy_from_slice(x);
@@ -234,19 +237,33 @@ pub(crate) fn pad(x: &[f64], intercept: bool, out: &mut [f64]) {
     }
 }
 
+/// `x` padded in `buffer`; itself where it fills that as it is.
+#[inline]
+pub(crate) fn padded_in<'a>(x: &'a [f64], intercept: bool, buffer: &'a mut [f64]) -> &'a [f64] {
+    if x.len() == buffer.len() {
+        return x;
+    }
+    pad(x, intercept, buffer);
+    buffer
+}
+
 impl Model for Ridge {
+    #[inline]
     fn arms(&self) -> usize {
         self.config.arms
     }
 
+    #[inline]
     fn dim(&self) -> usize {
         self.config.dim
     }
 
+    #[inline]
     fn scratch(&self) -> usize {
         2 * self.stride() + kernel::LANES
     }
 
+    #[inline]
     fn seen(&self) -> u64 {
         self.seen
     }

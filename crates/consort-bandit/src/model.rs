@@ -36,6 +36,7 @@ impl<'a> Example<'a> {
     /// # Errors
     ///
     /// The first field that no learner may see.
+    #[inline(always)]
     pub fn validate(&self, arms: usize, dim: usize) -> Result<(), Refused> {
         validate_context(self.x, dim)?;
         if self.arm >= arms {
@@ -54,6 +55,7 @@ impl<'a> Example<'a> {
     }
 }
 
+#[inline(always)]
 pub(crate) fn validate_context(x: &[f64], dim: usize) -> Result<(), Refused> {
     if x.len() != dim {
         return Err(Refused::Dimension { expected: dim, got: x.len() });

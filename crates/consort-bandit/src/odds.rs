@@ -11,6 +11,8 @@ pub struct Odds {
     pub(crate) mean: Vec<f64>,
     pub(crate) width: Vec<f64>,
     pub(crate) scratch: Vec<f64>,
+    /// Whether the widths are those of this decision.
+    pub(crate) wide: bool,
 }
 
 /// One choice and how likely it was: what has to be stored to learn from its reward later.
@@ -38,10 +40,10 @@ impl Odds {
         &self.mean
     }
 
-    /// Uncertainty of each prediction in units of the noise; 0 for unavailable arms, and under a
+    /// Uncertainty of each prediction in units of the noise, 0 for unavailable arms; empty under a
     /// rule that does not ask for it.
     pub fn widths(&self) -> &[f64] {
-        &self.width
+        if self.wide { &self.width } else { &[] }
     }
 
     /// The arms that could be chosen.
@@ -50,20 +52,24 @@ impl Odds {
     }
 
     /// The arm that the uniform number `u` in [0, 1) selects.
+    #[inline(always)]
     pub fn pick(&self, u: f64) -> Decision {
-        let mut above = 0.0;
-        let mut last = Decision { arm: 0, propensity: 0.0 };
-        // Arms that are not available have no probability.
-        for (arm, &propensity) in self.probabilities.iter().enumerate() {
-            if propensity > 0.0 {
-                last = Decision { arm, propensity };
-                above += propensity;
-                if u < above {
-                    break;
-                }
-            }
+        let (mut above, mut arm) = (0.0, 0);
+        for propensity in &self.probabilities {
+            above += propensity;
+            arm += usize::from(above <= u);
         }
-        last
+        match self.probabilities.get(arm) {
+            Some(&propensity) => Decision { arm, propensity },
+            None => self.last(),
+        }
+    }
+
+    /// The last arm that can be chosen: rounding can leave the sum just below u.
+    #[cold]
+    fn last(&self) -> Decision {
+        let arm = self.probabilities.iter().rposition(|p| *p > 0.0).unwrap_or(0);
+        Decision { arm, propensity: self.probabilities.get(arm).copied().unwrap_or(0.0) }
     }
 
     /// Clears everything for a decision over `available` among `arms` arms.
@@ -73,6 +79,7 @@ impl Odds {
             buffer.resize(arms, 0.0);
             buffer.fill(0.0);
         }
+        self.wide = true;
         if self.scratch.len() < scratch {
             self.scratch.resize(scratch, 0.0);
         }
@@ -84,17 +91,31 @@ impl Odds {
         self.probabilities[arm] = 1.0;
     }
 
+    /// As [`Odds::reset`], for a caller who writes all entries of arms that are available: without
+    /// gaps among them there is nothing else to clear.
+    #[inline(always)]
+    pub(crate) fn size(&mut self, arms: usize, scratch: usize, available: &ArmSet) {
+        let fits = self.probabilities.len() == arms && self.scratch.len() >= scratch;
+        if fits && available.prefix() == Some(arms) {
+            self.available.clone_from(available);
+        } else {
+            self.reset(arms, scratch, *available);
+        }
+    }
+
     /// Narrows the arms that can be chosen.
     pub(crate) fn restrict(&mut self, available: ArmSet) {
         self.available = available;
     }
 
     /// The parts a rule works on: available arms, means, widths, probabilities.
+    #[inline(always)]
     pub(crate) fn parts(&mut self) -> (&ArmSet, &[f64], &[f64], &mut [f64]) {
         (&self.available, &self.mean, &self.width, &mut self.probabilities)
     }
 
     /// Mixes in a uniform choice with probability `floor`.
+    #[inline(always)]
     pub(crate) fn apply_floor(&mut self, floor: f64) {
         if floor > 0.0 {
             let share = floor / self.available.len() as f64;

@@ -6,6 +6,7 @@
 mod race;
 mod whole;
 
+use pulp::{Scalar, Simd};
 use serde::{Deserialize, Serialize};
 
 use crate::arms::ArmSet;
@@ -114,28 +115,39 @@ impl Rule {
     }
 
     /// Writes the probability of every available arm; `seen` is the number of examples learned.
-    pub(crate) fn probabilities(self, belief: Belief<'_>, seen: u64, ties: Ties, out: &mut [f64]) {
+    /// Returns the arm that has all of it, where that is known at once.
+    #[inline(always)]
+    pub(crate) fn probabilities<S: Simd>(
+        self,
+        s: S,
+        belief: Belief<'_>,
+        seen: u64,
+        ties: Ties,
+        out: &mut [f64],
+    ) -> Option<usize> {
         let arms = belief.available;
         let t = seen as f64 + 1.0;
         let k = arms.len() as f64;
         match self {
-            Self::Greedy => belief.best(0.0, ties, out),
+            Self::Greedy => return belief.best(s, 0.0, ties, out),
+            Self::LinUcb { alpha } => return belief.best(s, alpha, ties, out),
+            Self::RegCb { c0 } => return belief.best(s, (c0 * ln(k * t + 1.0)).sqrt(), ties, out),
+            Self::Ucb1 => return belief.best(s, (2.0 * ln(t)).sqrt(), ties, out),
             Self::EpsilonGreedy { epsilon, decay } => {
-                belief.best(0.0, ties, out);
+                belief.best(s, 0.0, ties, out);
                 let epsilon = if decay { epsilon.min(1.0 / libm::cbrt(t)) } else { epsilon };
                 for arm in arms {
                     out[arm] = epsilon / k + (1.0 - epsilon) * out[arm];
                 }
             }
-            Self::LinUcb { alpha } => belief.best(alpha, ties, out),
-            Self::RegCb { c0 } => belief.best((c0 * ln(k * t + 1.0)).sqrt(), ties, out),
-            Self::Ucb1 => belief.best((2.0 * ln(t)).sqrt(), ties, out),
             Self::RegCbElimination { c0 } => belief.eliminate((c0 * ln(k * t + 1.0)).sqrt(), out),
             Self::SquareCb { gamma, exponent } => {
-                belief.inverse_gap(gamma * libm::pow(t, exponent), ties, out);
+                let growth = if exponent == 0.5 { t.sqrt() } else { libm::pow(t, exponent) };
+                belief.inverse_gap(s, gamma * growth, ties, out);
             }
             Self::Thompson { scale } => belief.thompson(scale, ties, out),
         }
+        None
     }
 }
 
@@ -158,14 +170,17 @@ impl Belief<'_> {
     }
 
     /// True when every arm can be chosen: then loops run over whole slices.
+    #[inline(always)]
     fn whole(&self) -> bool {
         self.available.prefix() == Some(self.mean.len())
     }
 
-    /// All probability on the arms with the largest mean + alpha·width.
-    fn best(&self, alpha: f64, ties: Ties, out: &mut [f64]) {
+    /// All probability on the arms with the largest mean + alpha·width. Returns the arm when it is
+    /// known to be one.
+    #[inline(always)]
+    fn best<S: Simd>(&self, s: S, alpha: f64, ties: Ties, out: &mut [f64]) -> Option<usize> {
         if ties == Ties::Uniform && self.whole() {
-            return whole::best(self.mean, self.width, alpha, out);
+            return whole::best(s, self.mean, self.width, alpha, out);
         }
         let top = self.top(alpha);
         let won = |arm| self.score(arm, alpha) >= top;
@@ -177,6 +192,7 @@ impl Belief<'_> {
                 self.available.iter().for_each(|arm| out[arm] = if won(arm) { share } else { 0.0 });
             }
             Ties::Lowest => {
+                out.fill(0.0);
                 self.available
                     .iter()
                     .filter(|&arm| won(arm))
@@ -184,19 +200,22 @@ impl Belief<'_> {
                     .for_each(|arm| out[arm] = 1.0);
             }
         }
+        None
     }
 
     fn eliminate(&self, alpha: f64, out: &mut [f64]) {
         let floor = self.top(-alpha);
         let alive = self.available.iter().filter(|&arm| self.score(arm, alpha) >= floor);
         let share = 1.0 / alive.clone().count() as f64;
+        out.fill(0.0);
         alive.for_each(|arm| out[arm] = share);
     }
 
     /// Without a branch for each arm: which one wins is what nobody can predict.
-    fn inverse_gap(&self, gamma: f64, ties: Ties, out: &mut [f64]) {
+    #[inline(always)]
+    fn inverse_gap<S: Simd>(&self, s: S, gamma: f64, ties: Ties, out: &mut [f64]) {
         if ties == Ties::Uniform && self.whole() {
-            return whole::inverse_gap(self.mean, gamma, out);
+            return whole::inverse_gap(s, self.mean, gamma, out);
         }
         let top = self.top(0.0);
         let k = self.available.len() as f64;
@@ -221,14 +240,17 @@ impl Belief<'_> {
         let widest = self.available.iter().map(|arm| self.width[arm]).fold(0.0, f64::max);
         if widest.is_infinite() {
             // Arms about which nothing at all is known come first.
-            return self.best(1.0, ties, out);
+            self.best(Scalar, 1.0, ties, out);
+            return;
         }
         if scale * widest < 1e-12 {
-            return self.best(0.0, ties, out);
+            self.best(Scalar, 0.0, ties, out);
+            return;
         }
+        out.fill(0.0);
         let law = Normal { mean: self.mean, width: self.width, scale };
         if !race(self.available, &law, out) {
-            self.best(0.0, ties, out);
+            self.best(Scalar, 0.0, ties, out);
         }
     }
 }

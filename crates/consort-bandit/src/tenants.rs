@@ -141,7 +141,7 @@ impl Tenants {
         let Exploration { rule, floor, ties } = self.exploration;
         let seen = self.seen.iter().sum();
         let (available, mean, width, out) = odds.parts();
-        rule.probabilities(Belief { available, mean, width }, seen, ties, out);
+        rule.probabilities(pulp::Scalar, Belief { available, mean, width }, seen, ties, out);
         odds.apply_floor(floor);
         Ok(())
     }

@@ -19,10 +19,12 @@ impl Aligned {
         Self { storage, start, len }
     }
 
+    #[inline]
     pub(crate) fn get(&self) -> &[f64] {
         &self.storage[self.start..self.start + self.len]
     }
 
+    #[inline]
     pub(crate) fn get_mut(&mut self) -> &mut [f64] {
         &mut self.storage[self.start..self.start + self.len]
     }

@@ -6,7 +6,7 @@ use super::aligned::Aligned;
 use super::kernel::padded;
 use super::single::{Single, Squares};
 
-use super::{Config, Ridge, from_line, kernel, pad};
+use super::{Config, Ridge, from_line, kernel, padded_in};
 use crate::arms::ArmSet;
 use crate::codec::{Reader, Writer};
 use crate::error::{CannotMerge, Corrupt, InvalidConfig};
@@ -86,19 +86,23 @@ impl Hot {
 }
 
 impl Model for Hot {
+    #[inline]
     fn arms(&self) -> usize {
         self.ridge.arms()
     }
 
+    #[inline]
     fn dim(&self) -> usize {
         self.ridge.dim()
     }
 
+    #[inline]
     fn scratch(&self) -> usize {
         // Two floats of the copy fit into one.
         self.ridge.stride() + padded(self.copy.work() / 2) + 2 * kernel::LANES
     }
 
+    #[inline]
     fn seen(&self) -> u64 {
         self.ridge.seen()
     }
@@ -107,9 +111,10 @@ impl Model for Hot {
         self.ridge.pulls(arm)
     }
 
+    #[inline]
     fn predict(&self, x: &[f64], available: &ArmSet, out: Scores<'_>, scratch: &mut [f64]) {
-        let (padded, rest) = from_line(scratch).split_at_mut(self.ridge.stride());
-        pad(x, self.ridge.config.intercept, padded);
+        let (buffer, rest) = from_line(scratch).split_at_mut(self.ridge.stride());
+        let padded = padded_in(x, self.ridge.config.intercept, buffer);
         let work = &mut bytemuck::cast_slice_mut(rest)[..self.copy.work()];
         let means = Means { thetas: self.thetas.get(), available, x: padded, out: out.mean };
         let x = &padded[..self.ridge.config.used()];
@@ -117,11 +122,12 @@ impl Model for Hot {
         self.arch.dispatch(Predict { means, squares });
     }
 
+    #[inline]
     fn predict_means(&self, x: &[f64], available: &ArmSet, out: Scores<'_>, scratch: &mut [f64]) {
-        let padded = &mut from_line(scratch)[..self.ridge.stride()];
-        pad(x, self.ridge.config.intercept, padded);
+        let buffer = &mut from_line(scratch)[..self.ridge.stride()];
+        let x = padded_in(x, self.ridge.config.intercept, buffer);
         let thetas = self.thetas.get();
-        self.arch.dispatch(Means { thetas, available, x: padded, out: out.mean });
+        self.arch.dispatch(Means { thetas, available, x, out: out.mean });
     }
 
     fn learn(&mut self, example: &Example<'_>) {
@@ -149,15 +155,11 @@ impl WithSimd for Means<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
-        let thetas = self.thetas.chunks_exact(self.x.len());
-        // A closure would hide the vector code from the compiler.
         if let Some(count) = self.available.prefix() {
-            for (theta, out) in thetas.zip(&mut self.out[..count]) {
-                *out = kernel::dot(s, theta, self.x);
-            }
-            return;
+            return kernel::dots(s, self.thetas, self.x, &mut self.out[..count]);
         }
-        for (arm, theta) in thetas.enumerate() {
+        // A closure would hide the vector code from the compiler.
+        for (arm, theta) in self.thetas.chunks_exact(self.x.len()).enumerate() {
             if self.available.contains(arm) {
                 self.out[arm] = kernel::dot(s, theta, self.x);
             }

@@ -62,6 +62,73 @@ pub(crate) fn dot<S: Simd>(s: S, x: &[f64], y: &[f64]) -> f64 {
     }
 }
 
+/// [`dot`] of every row of `m` and `x`, for as many rows as `out` is long.
+#[inline(always)]
+pub(crate) fn dots<S: Simd>(s: S, m: &[f64], x: &[f64], out: &mut [f64]) {
+    match x.len() / LANES {
+        1 => dots_of::<S, 1>(s, m, x, out),
+        2 => dots_of::<S, 2>(s, m, x, out),
+        3 => dots_of::<S, 3>(s, m, x, out),
+        4 => dots_of::<S, 4>(s, m, x, out),
+        5 => dots_of::<S, 5>(s, m, x, out),
+        8 => dots_of::<S, 8>(s, m, x, out),
+        _ => {
+            for (row, out) in m.chunks_exact(x.len()).zip(out) {
+                *out = dot(s, row, x);
+            }
+        }
+    }
+}
+
+/// Rows of `B` times [`LANES`], [`LANES`] rows at a time.
+#[inline(always)]
+fn dots_of<S: Simd, const B: usize>(s: S, m: &[f64], x: &[f64], out: &mut [f64]) {
+    let Some(x) = x.as_chunks::<LANES>().0.first_chunk::<B>() else { return };
+    let mut rows = m.as_chunks::<LANES>().0.as_chunks::<B>().0;
+    let (eights, rest) = out.as_chunks_mut::<LANES>();
+    for out in eights {
+        let Some((eight, others)) = rows.split_first_chunk::<LANES>() else { return };
+        rows = others;
+        if S::F64_LANES == LANES {
+            let mut sums = [s.splat_f64s(0.0); LANES];
+            for b in 0..B {
+                let x = S::as_simd_f64s(&x[b]).0[0];
+                for i in 0..LANES {
+                    sums[i] = s.mul_add_f64s(S::as_simd_f64s(&eight[i][b]).0[0], x, sums[i]);
+                }
+            }
+            S::as_mut_simd_f64s(out).0[0] = across(s, sums);
+        } else {
+            for i in 0..LANES {
+                out[i] = dot(s, eight[i].as_flattened(), x.as_flattened());
+            }
+        }
+    }
+    for (row, out) in rows.iter().zip(rest) {
+        *out = dot(s, row.as_flattened(), x.as_flattened());
+    }
+}
+
+/// Adds up the eight lanes of each of eight vectors, as [`dot`] does: sum i in lane i.
+#[inline(always)]
+fn across<S: Simd>(s: S, [a, b, c, d, e, f, g, h]: [S::f64s; LANES]) -> S::f64s {
+    let [a, b, c, d] = [fold(s, 4, a, e), fold(s, 4, b, f), fold(s, 4, c, g), fold(s, 4, d, h)];
+    let [a, b] = [fold(s, 2, a, c), fold(s, 2, b, d)];
+    fold(s, 1, a, b)
+}
+
+/// Adds to each lane the one `turn` away: of `a` where the number of the lane lacks that bit, of
+/// `b` where it has it.
+#[inline(always)]
+fn fold<S: Simd>(s: S, turn: usize, a: S::f64s, b: S::f64s) -> S::f64s {
+    let lane = S::as_simd_u64s(&[0, 1, 2, 3, 4, 5, 6, 7]).0[0];
+    let first = s.equal_u64s(s.and_u64s(lane, s.splat_u64s(turn as u64)), s.splat_u64s(0));
+    let (a, b) = (s.transmute_u64s_f64s(a), s.transmute_u64s_f64s(b));
+    let own = s.select_u64s(first, a, b);
+    let other = s.select_u64s(first, s.rotate_left_u64s(a, turn), s.rotate_right_u64s(b, turn));
+    s.add_f64s(s.transmute_f64s_u64s(own), s.transmute_f64s_u64s(other))
+}
+
 /// y += k·x.
 #[inline(always)]
 pub(crate) fn axpy<S: Simd>(s: S, k: f64, x: &[f64], y: &mut [f64]) {

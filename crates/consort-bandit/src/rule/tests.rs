@@ -5,9 +5,9 @@ use super::*;
 #[track_caller]
 fn odds(rule: Rule, mean: &[f64], width: &[f64], seen: u64) -> Vec<f64> {
     let available = ArmSet::all(mean.len());
-    let mut out = vec![0.0; mean.len()];
+    let mut out = vec![9.0; mean.len()];
     let belief = Belief { available: &available, mean, width };
-    rule.probabilities(belief, seen, Ties::Uniform, &mut out);
+    rule.probabilities(Scalar, belief, seen, Ties::Uniform, &mut out);
     assert!((out.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{rule:?} {out:?}");
     assert!(out.iter().all(|&p| (0.0..=1.0).contains(&p)), "{rule:?} {out:?}");
     out
@@ -97,7 +97,7 @@ fn the_lowest_index_wins_ties_when_asked() {
     let available = ArmSet::all(3);
     let mut out = [0.0; 3];
     let belief = Belief { available: &available, mean: &[0.2, 0.5, 0.5], width: &[0.0; 3] };
-    Rule::LinUcb { alpha: 1.0 }.probabilities(belief, 0, Ties::Lowest, &mut out);
+    Rule::LinUcb { alpha: 1.0 }.probabilities(Scalar, belief, 0, Ties::Lowest, &mut out);
     assert_eq!(out, [0.0, 1.0, 0.0]);
 }
 

@@ -1,61 +1,126 @@
-//! The rules where every arm can be chosen and equals share: plain loops over slices, without a
-//! branch for each arm, because which one wins is what nobody can predict.
+//! The rules where every arm can be chosen and equals share: straight through whole slices,
+//! without a branch for each arm, because which one wins is what nobody can predict.
 
-/// The largest value. Four side by side: one alone would wait for each comparison.
-fn largest(values: &[f64]) -> f64 {
-    let mut tops = [f64::NEG_INFINITY; 4];
-    let (fours, rest) = values.as_chunks::<4>();
-    for four in fours {
-        for at in 0..4 {
-            tops[at] = if four[at] > tops[at] { four[at] } else { tops[at] };
-        }
+use pulp::Simd;
+
+/// A sum has this many partial ones on every machine, so that it has the same bits.
+const LANES: usize = 8;
+
+/// The largest value.
+#[inline(always)]
+fn largest<S: Simd>(s: S, values: &[f64]) -> f64 {
+    let (vectors, rest) = S::as_simd_f64s(values);
+    let mut tops = s.splat_f64s(f64::NEG_INFINITY);
+    for vector in vectors {
+        tops = s.max_f64s(tops, *vector);
     }
-    let [a, b, c, d] = tops;
-    let (first, second) = (if a > b { a } else { b }, if c > d { c } else { d });
-    let mut top = if first > second { first } else { second };
-    for value in rest {
-        top = if *value > top { *value } else { top };
-    }
-    top
+    rest.iter().fold(s.reduce_max_f64s(tops), |top, value| top.max(*value))
 }
 
-/// All probability on the arms with the largest mean + alpha·width.
-pub(super) fn best(mean: &[f64], width: &[f64], alpha: f64, out: &mut [f64]) {
+/// Sum of all lanes, by halves.
+#[inline(always)]
+fn total<S: Simd>(s: S, lanes: &[f64; LANES]) -> f64 {
+    if S::F64_LANES == LANES {
+        return s.reduce_sum_f64s(S::as_simd_f64s(lanes).0[0]);
+    }
+    let [a, b, c, d, e, f, g, h] = lanes;
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
+}
+
+#[inline(always)]
+fn select<S: Simd>(s: S, mask: S::m64s, yes: S::f64s, no: S::f64s) -> S::f64s {
+    let (yes, no) = (s.transmute_u64s_f64s(yes), s.transmute_u64s_f64s(no));
+    s.transmute_f64s_u64s(s.select_u64s(mask, yes, no))
+}
+
+/// All probability on the arms with the largest mean + alpha·width. Returns the arm when it is one.
+#[inline(always)]
+pub(super) fn best<S: Simd>(
+    s: S,
+    mean: &[f64],
+    width: &[f64],
+    alpha: f64,
+    out: &mut [f64],
+) -> Option<usize> {
     if alpha == 0.0 {
         // Without optimism an infinite width must not poison the score.
         out.copy_from_slice(mean);
     } else {
+        let (means, mean) = S::as_simd_f64s(mean);
+        let (widths, width) = S::as_simd_f64s(width);
+        let (outs, out) = S::as_mut_simd_f64s(out);
+        for ((out, mean), width) in outs.iter_mut().zip(means).zip(widths) {
+            *out = s.add_f64s(*mean, s.mul_f64s(s.splat_f64s(alpha), *width));
+        }
         for ((out, mean), width) in out.iter_mut().zip(mean).zip(width) {
             *out = mean + alpha * width;
         }
     }
-    let top = largest(out);
-    let mut tied = 0_u64;
-    for score in &*out {
-        tied += u64::from(*score >= top);
+    let top = largest(s, out);
+    let (outs, rest) = S::as_mut_simd_f64s(out);
+    // How many won, and the sum of their indexes: that of the winner if it is one.
+    let (zero, one) = (s.splat_f64s(0.0), s.splat_f64s(1.0));
+    let (mut tied, mut sum) = (zero, zero);
+    let mut index = S::as_simd_f64s(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]).0[0];
+    let mut seen = 0;
+    for out in outs {
+        let won = s.greater_than_or_equal_f64s(*out, s.splat_f64s(top));
+        *out = select(s, won, one, zero);
+        tied = s.add_f64s(tied, *out);
+        sum = s.add_f64s(sum, select(s, won, index, zero));
+        index = s.add_f64s(index, s.splat_f64s(S::F64_LANES as f64));
+        seen += S::F64_LANES;
     }
-    let share = if tied == 1 { 1.0 } else { 1.0 / tied as f64 };
-    for score in out {
-        *score = if *score >= top { share } else { 0.0 };
+    let (mut tied, mut sum) = (s.reduce_sum_f64s(tied), s.reduce_sum_f64s(sum));
+    for (arm, out) in (seen..).zip(rest) {
+        *out = f64::from(u8::from(*out >= top));
+        tied += *out;
+        sum += *out * arm as f64;
     }
+    if tied == 1.0 {
+        return Some(sum as usize);
+    }
+    out.iter_mut().for_each(|out| *out /= tied);
+    None
 }
 
 /// p(a) = 1 / (K + gamma·gap), and what is left shared by the best arms.
-pub(super) fn inverse_gap(mean: &[f64], gamma: f64, out: &mut [f64]) {
-    let (top, k) = (largest(mean), mean.len() as f64);
-    for (out, mean) in out.iter_mut().zip(mean) {
+#[inline(always)]
+pub(super) fn inverse_gap<S: Simd>(s: S, mean: &[f64], gamma: f64, out: &mut [f64]) {
+    let (top, k) = (largest(s, mean), mean.len() as f64);
+    // The best arms, and they alone, get 1/K at first.
+    let most = 1.0 / k;
+    let (mut others, mut tied) = ([0.0; LANES], [0.0; LANES]);
+    let (means, rest) = S::as_simd_f64s(mean);
+    let (outs, rest_out) = S::as_mut_simd_f64s(out);
+    let seen = outs.len() * S::F64_LANES;
+    for (n, (out, mean)) in outs.iter_mut().zip(means).enumerate() {
+        let gap = s.sub_f64s(s.splat_f64s(top), *mean);
+        let below = s.add_f64s(s.splat_f64s(k), s.mul_f64s(s.splat_f64s(gamma), gap));
+        *out = s.div_f64s(s.splat_f64s(1.0), below);
+        let won = s.greater_than_or_equal_f64s(*out, s.splat_f64s(most));
+        let lost = select(s, won, s.splat_f64s(0.0), *out);
+        let won = select(s, won, s.splat_f64s(1.0), s.splat_f64s(0.0));
+        let at = n % (LANES / S::F64_LANES);
+        let (others, tied) = (S::as_mut_simd_f64s(&mut others).0, S::as_mut_simd_f64s(&mut tied).0);
+        others[at] = s.add_f64s(others[at], lost);
+        tied[at] = s.add_f64s(tied[at], won);
+    }
+    for (n, (out, mean)) in (seen..).zip(rest_out.iter_mut().zip(rest)) {
         *out = 1.0 / (k + gamma * (top - mean));
+        let won = *out >= most;
+        others[n % LANES] += if won { 0.0 } else { *out };
+        tied[n % LANES] += f64::from(u8::from(won));
     }
-    // The best arms have 1/K each so far: what all others have is left out of the rest.
-    let (mut others, mut tied) = (0.0, 0_u64);
-    for (out, mean) in out.iter().zip(mean) {
-        let won = *mean >= top;
-        others += if won { 0.0 } else { *out };
-        tied += u64::from(won);
+    let (rest, tied) = (1.0 - total(s, &others), total(s, &tied));
+    let share = if tied == 1.0 { rest } else { rest / tied };
+    let (outs, rest_out) = S::as_mut_simd_f64s(out);
+    for out in outs {
+        let won = s.greater_than_or_equal_f64s(*out, s.splat_f64s(most));
+        *out = select(s, won, s.splat_f64s(share), *out);
     }
-    let share = (1.0 - others) / tied as f64;
-    for (out, mean) in out.iter_mut().zip(mean) {
-        *out = if *mean >= top { share } else { *out };
+    for out in rest_out {
+        *out = if *out >= most { share } else { *out };
     }
 }
 
@@ -63,34 +128,52 @@ pub(super) fn inverse_gap(mean: &[f64], gamma: f64, out: &mut [f64]) {
 mod tests {
     use super::*;
     use crate::rng::uniform;
+    use pulp::{Arch, Scalar, WithSimd};
+
+    /// Both rules over the same beliefs.
+    struct Both<'a>(&'a [f64], &'a [f64]);
+
+    impl WithSimd for Both<'_> {
+        type Output = (Option<usize>, Vec<f64>, Vec<f64>);
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, s: S) -> Self::Output {
+            let Self(mean, width) = self;
+            let (mut one, mut other) = (vec![9.0; mean.len()], vec![9.0; mean.len()]);
+            let found = best(s, mean, width, 0.5, &mut one);
+            inverse_gap(s, mean, 10.0, &mut other);
+            (found, one, other)
+        }
+    }
 
     #[test]
-    fn whole_slices_give_what_arm_by_arm_gives() {
-        for n in [1, 2, 3, 7, 16, 33] {
+    fn whole_slices_give_what_arm_by_arm_gives_on_any_width() {
+        for n in [1, 2, 3, 7, 8, 16, 33] {
             for t in 0..200 {
                 // Few values, so that there are ties.
                 let draw = |stream, i| (4.0 * uniform(t, stream, i as u64)).floor() / 4.0;
                 let mean: Vec<f64> = (0..n).map(|i| draw(0, i)).collect();
                 let width: Vec<f64> = (0..n).map(|i| draw(1, i)).collect();
-                let mut out = vec![9.0; n];
-                best(&mean, &width, 0.5, &mut out);
+                let (found, one, other) = Both(&mean, &width).with_simd(Scalar);
+                let wide = Arch::new().dispatch(Both(&mean, &width));
+                assert_eq!(wide, (found, one.clone(), other.clone()));
                 let score = |i: usize| mean[i] + 0.5 * width[i];
                 let top = (0..n).map(score).fold(f64::MIN, f64::max);
-                let tied = (0..n).filter(|i| score(*i) == top).count() as f64;
-                for (i, out) in out.iter().enumerate() {
-                    assert_eq!(*out, if score(i) == top { 1.0 / tied } else { 0.0 });
+                let winners: Vec<usize> = (0..n).filter(|i| score(*i) == top).collect();
+                assert_eq!(found, (winners.len() == 1).then_some(winners[0]));
+                for (i, p) in one.iter().enumerate() {
+                    let share = 1.0 / winners.len() as f64;
+                    assert_eq!(*p, if winners.contains(&i) { share } else { 0.0 });
                 }
-                inverse_gap(&mean, 10.0, &mut out);
                 let top = mean.iter().copied().fold(f64::MIN, f64::max);
-                assert!((out.iter().sum::<f64>() - 1.0).abs() < 1e-12);
-                let others = mean.iter().zip(&out).filter(|(mean, _)| **mean < top);
-                for (mean, out) in others {
-                    assert_eq!(*out, 1.0 / (n as f64 + 10.0 * (top - mean)));
+                assert!((other.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+                for (mean, p) in mean.iter().zip(&other).filter(|(mean, _)| **mean < top) {
+                    assert_eq!(*p, 1.0 / (n as f64 + 10.0 * (top - mean)));
                 }
             }
         }
         let mut out = [0.0; 2];
-        best(&[0.2, 0.1], &[f64::INFINITY, 0.0], 0.0, &mut out);
-        assert_eq!(out, [1.0, 0.0]);
+        let found = best(Scalar, &[0.2, 0.1], &[f64::INFINITY, 0.0], 0.0, &mut out);
+        assert_eq!((found, out), (Some(0), [1.0, 0.0]));
     }
 }
