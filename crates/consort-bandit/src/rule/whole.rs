@@ -1,9 +1,12 @@
 //! The rules where every arm can be chosen and equals share: straight through whole slices,
 //! without a branch for each arm, because which one wins is what nobody can predict.
+//!
+//! Slices are taken eight values at a time, in `V` vectors, and what is left over one by one: a sum
+//! has the same bits on vectors of any width.
 
 use pulp::Simd;
 
-/// A sum has this many partial ones on every machine, so that it has the same bits.
+/// Values at a time.
 const LANES: usize = 8;
 
 /// The largest value.
@@ -19,12 +22,15 @@ fn largest<S: Simd>(s: S, values: &[f64]) -> f64 {
 
 /// Sum of all lanes, by halves.
 #[inline(always)]
-fn total<S: Simd>(s: S, lanes: &[f64; LANES]) -> f64 {
-    if S::F64_LANES == LANES {
-        return s.reduce_sum_f64s(S::as_simd_f64s(lanes).0[0]);
+fn total<S: Simd, const V: usize>(s: S, mut sums: [S::f64s; V]) -> f64 {
+    let mut count = V;
+    while count > 1 {
+        count /= 2;
+        for v in 0..count {
+            sums[v] = s.add_f64s(sums[v], sums[v + count]);
+        }
     }
-    let [a, b, c, d, e, f, g, h] = lanes;
-    ((a + e) + (c + g)) + ((b + f) + (d + h))
+    s.reduce_sum_f64s(sums[0])
 }
 
 #[inline(always)]
@@ -56,27 +62,13 @@ pub(super) fn best<S: Simd>(
             *out = mean + alpha * width;
         }
     }
-    let top = largest(s, out);
-    let (outs, rest) = S::as_mut_simd_f64s(out);
     // How many won, and the sum of their indexes: that of the winner if it is one.
-    let (zero, one) = (s.splat_f64s(0.0), s.splat_f64s(1.0));
-    let (mut tied, mut sum) = (zero, zero);
-    let mut index = S::as_simd_f64s(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]).0[0];
-    let mut seen = 0;
-    for out in outs {
-        let won = s.greater_than_or_equal_f64s(*out, s.splat_f64s(top));
-        *out = select(s, won, one, zero);
-        tied = s.add_f64s(tied, *out);
-        sum = s.add_f64s(sum, select(s, won, index, zero));
-        index = s.add_f64s(index, s.splat_f64s(S::F64_LANES as f64));
-        seen += S::F64_LANES;
-    }
-    let (mut tied, mut sum) = (s.reduce_sum_f64s(tied), s.reduce_sum_f64s(sum));
-    for (arm, out) in (seen..).zip(rest) {
-        *out = f64::from(u8::from(*out >= top));
-        tied += *out;
-        sum += *out * arm as f64;
-    }
+    let (tied, sum) = match S::F64_LANES {
+        8 => winners::<S, 1>(s, out),
+        4 => winners::<S, 2>(s, out),
+        2 => winners::<S, 4>(s, out),
+        _ => winners::<S, LANES>(s, out),
+    };
     if tied == 1.0 {
         return Some(sum as usize);
     }
@@ -84,44 +76,92 @@ pub(super) fn best<S: Simd>(
     None
 }
 
+/// Makes the largest scores 1 and the others 0; returns how many and the sum of their indexes.
+#[inline(always)]
+fn winners<S: Simd, const V: usize>(s: S, scores: &mut [f64]) -> (f64, f64) {
+    let top = largest(s, scores);
+    let (zero, one) = (s.splat_f64s(0.0), s.splat_f64s(1.0));
+    let (mut tied, mut sum) = ([zero; V], [zero; V]);
+    let (mut index, mut seen) = ([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0], 0.0);
+    let (eights, rest) = scores.as_chunks_mut::<LANES>();
+    for eight in eights {
+        let scores = S::as_mut_simd_f64s(eight).0;
+        let index = S::as_mut_simd_f64s(&mut index).0;
+        for v in 0..V {
+            let won = s.greater_than_or_equal_f64s(scores[v], s.splat_f64s(top));
+            scores[v] = select(s, won, one, zero);
+            tied[v] = s.add_f64s(tied[v], scores[v]);
+            sum[v] = s.add_f64s(sum[v], select(s, won, index[v], zero));
+            index[v] = s.add_f64s(index[v], s.splat_f64s(LANES as f64));
+        }
+        seen += LANES as f64;
+    }
+    let (mut tied, mut sum) = (total(s, tied), total(s, sum));
+    for score in rest {
+        *score = f64::from(u8::from(*score >= top));
+        tied += *score;
+        sum += *score * seen;
+        seen += 1.0;
+    }
+    (tied, sum)
+}
+
 /// p(a) = 1 / (K + gamma·gap), and what is left shared by the best arms.
 #[inline(always)]
 pub(super) fn inverse_gap<S: Simd>(s: S, mean: &[f64], gamma: f64, out: &mut [f64]) {
-    let (top, k) = (largest(s, mean), mean.len() as f64);
     // The best arms, and they alone, get 1/K at first.
-    let most = 1.0 / k;
-    let (mut others, mut tied) = ([0.0; LANES], [0.0; LANES]);
-    let (means, rest) = S::as_simd_f64s(mean);
-    let (outs, rest_out) = S::as_mut_simd_f64s(out);
-    let seen = outs.len() * S::F64_LANES;
-    for (n, (out, mean)) in outs.iter_mut().zip(means).enumerate() {
-        let gap = s.sub_f64s(s.splat_f64s(top), *mean);
-        let below = s.add_f64s(s.splat_f64s(k), s.mul_f64s(s.splat_f64s(gamma), gap));
-        *out = s.div_f64s(s.splat_f64s(1.0), below);
-        let won = s.greater_than_or_equal_f64s(*out, s.splat_f64s(most));
-        let lost = select(s, won, s.splat_f64s(0.0), *out);
-        let won = select(s, won, s.splat_f64s(1.0), s.splat_f64s(0.0));
-        let at = n % (LANES / S::F64_LANES);
-        let (others, tied) = (S::as_mut_simd_f64s(&mut others).0, S::as_mut_simd_f64s(&mut tied).0);
-        others[at] = s.add_f64s(others[at], lost);
-        tied[at] = s.add_f64s(tied[at], won);
-    }
-    for (n, (out, mean)) in (seen..).zip(rest_out.iter_mut().zip(rest)) {
-        *out = 1.0 / (k + gamma * (top - mean));
-        let won = *out >= most;
-        others[n % LANES] += if won { 0.0 } else { *out };
-        tied[n % LANES] += f64::from(u8::from(won));
-    }
-    let (rest, tied) = (1.0 - total(s, &others), total(s, &tied));
+    let most = 1.0 / mean.len() as f64;
+    let (others, tied) = match S::F64_LANES {
+        8 => gaps::<S, 1>(s, mean, gamma, most, out),
+        4 => gaps::<S, 2>(s, mean, gamma, most, out),
+        2 => gaps::<S, 4>(s, mean, gamma, most, out),
+        _ => gaps::<S, LANES>(s, mean, gamma, most, out),
+    };
+    let rest = 1.0 - others;
     let share = if tied == 1.0 { rest } else { rest / tied };
-    let (outs, rest_out) = S::as_mut_simd_f64s(out);
+    let (outs, rest) = S::as_mut_simd_f64s(out);
     for out in outs {
         let won = s.greater_than_or_equal_f64s(*out, s.splat_f64s(most));
         *out = select(s, won, s.splat_f64s(share), *out);
     }
-    for out in rest_out {
+    for out in rest {
         *out = if *out >= most { share } else { *out };
     }
+}
+
+/// Writes 1 / (K + gamma·gap); returns the sum of those below `most` and how many are not.
+#[inline(always)]
+fn gaps<S: Simd, const V: usize>(
+    s: S,
+    mean: &[f64],
+    gamma: f64,
+    most: f64,
+    out: &mut [f64],
+) -> (f64, f64) {
+    let (top, k) = (largest(s, mean), mean.len() as f64);
+    let (zero, one) = (s.splat_f64s(0.0), s.splat_f64s(1.0));
+    let (mut others, mut tied) = ([zero; V], [zero; V]);
+    let (means, rest) = mean.as_chunks::<LANES>();
+    let (outs, rest_out) = out.as_chunks_mut::<LANES>();
+    for (mean, out) in means.iter().zip(outs) {
+        let (mean, out) = (S::as_simd_f64s(mean).0, S::as_mut_simd_f64s(out).0);
+        for v in 0..V {
+            let gap = s.sub_f64s(s.splat_f64s(top), mean[v]);
+            let below = s.add_f64s(s.splat_f64s(k), s.mul_f64s(s.splat_f64s(gamma), gap));
+            out[v] = s.div_f64s(one, below);
+            let won = s.greater_than_or_equal_f64s(out[v], s.splat_f64s(most));
+            others[v] = s.add_f64s(others[v], select(s, won, zero, out[v]));
+            tied[v] = s.add_f64s(tied[v], select(s, won, one, zero));
+        }
+    }
+    let (mut others, mut tied) = (total(s, others), total(s, tied));
+    for (mean, out) in rest.iter().zip(rest_out) {
+        *out = 1.0 / (k + gamma * (top - mean));
+        let won = *out >= most;
+        others += if won { 0.0 } else { *out };
+        tied += f64::from(u8::from(won));
+    }
+    (others, tied)
 }
 
 #[cfg(test)]
