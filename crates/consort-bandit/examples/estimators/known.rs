@@ -35,24 +35,25 @@ fn around(best: usize, arms: usize, share: f64) -> Vec<f64> {
     (0..arms).map(|arm| share / arms as f64 + if arm == best { 1.0 - share } else { 0.0 }).collect()
 }
 
-/// A policy taught by some rows, logged by a die.
-fn taught(set: &Set, rows: &[usize], seed: u64) -> Result<Learned, Box<dyn Error>> {
-    let propensity = 1.0 / set.arms as f64;
-    let observed = rows.iter().map(|&row| {
-        let arm = (uniform(seed, 1, row as u64) * set.arms as f64) as usize;
+/// A classifier taught by the labels of some rows.
+fn taught(set: &Set, rows: &[usize], lambda: f64) -> Result<Learned, Box<dyn Error>> {
+    let labelled = rows.iter().flat_map(|&row| {
         let (x, class) = &set.rows[row];
-        Observation { x, arm, reward: f64::from(u8::from(arm == *class)), propensity }
+        (0..set.arms).map(move |arm| {
+            let reward = f64::from(u8::from(arm == *class));
+            Observation { x, arm, reward, propensity: 1.0 }
+        })
     });
-    let observed: Vec<Observation<'_>> = observed.collect();
-    Ok(learn(&observed, &Learn::new(set.arms, set.rows[0].0.len(), Method::Direct))?)
+    let labelled: Vec<Observation<'_>> = labelled.collect();
+    let config = Learn::new(set.arms, set.rows[0].0.len(), Method::Direct);
+    Ok(learn(&labelled, &Learn { lambda, ..config })?)
 }
 
 /// The log of one seed, and what the judged policy is really worth on its rows.
 fn one(set: &Set, seed: u64) -> Result<(Log, f64), Box<dyn Error>> {
     let order = shuffle(set.rows.len(), seed);
-    let (teaching, rest) = order.split_at(set.rows.len() / 4);
-    let (other, logged) = rest.split_at(set.rows.len() / 4);
-    let (target, logger) = (taught(set, teaching, seed)?, taught(set, other, 100 + seed)?);
+    let (teaching, logged) = order.split_at(set.rows.len() * 3 / 10);
+    let (target, logger) = (taught(set, teaching, 0.01)?, taught(set, teaching, 1.0)?);
     let all = ArmSet::all(set.arms);
     let choose = |policy: &Learned, row: usize, share| -> Result<Vec<f64>, Refused> {
         Ok(around(policy.choose(&set.rows[row].0, &all)?, set.arms, share))

@@ -4,9 +4,11 @@
 //! ```console
 //! cargo run --release -p consort-bandit --example estimators -- DIGITS.csv [OBD.csv…]
 //! ```
-//! The first file is a classification set (`x0..,y`): half of it teaches a policy, the other half
-//! is logged by another one, fifty times; the table tells the root mean square error of each
-//! estimator relative to the truth. Further files are logs of the Open Bandit Dataset
+//! The first file is a classification set (`x0..,y`): three tenths of it teach two classifiers, the
+//! rest is logged by one of them with half of the choices at random, and the other one, with a
+//! tenth at random, is judged by that log, fifty times; the table tells the root mean square error
+//! of each estimator relative to the truth. `agreement` does the same on logs of the Open Bandit
+//! Pipeline. Further files are logs of the Open Bandit Dataset
 //! (`item,click,pscore` among their columns): the uniform policy is judged by each, and one that
 //! always shows the item that was clicked most.
 

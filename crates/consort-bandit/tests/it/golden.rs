@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use consort_bandit::{
     Agent, ArmSet, Example, Exploration, Odds, Policy, Rule, Ties, codec,
     linear::{self, Ridge},
-    ope::{Estimator, Log, Row},
-    rng::Draw,
+    ope::{Estimator, Grouping, Log, Row, mips},
+    rng::{Draw, uniform},
 };
 
 use crate::data::{Labelled, numbers};
@@ -105,6 +105,70 @@ fn estimates_agree_with_the_open_bandit_pipeline() {
         let found = log.estimate(estimator).unwrap().value;
         assert!((found / exact - 1.0).abs() <= 1e-12, "{name}: {found} {exact}");
     }
+}
+
+/// Estimates that `quality/open_bandit.py` wrote down.
+#[derive(serde::Deserialize)]
+struct Told {
+    estimates: Vec<(Estimator, f64)>,
+    mips: f64,
+}
+
+/// Arms of the generated log, its groups of arms, and the seed of its numbers.
+const ITEMS: usize = 80;
+const GROUPS: usize = 7;
+const SEED: u64 = 77;
+
+/// Odds of all arms from the stream of that number.
+fn odds(stream: u64) -> Vec<f64> {
+    let weight = |item| uniform(SEED, stream, item).powi(2) + 0.01;
+    let total: f64 = (0..ITEMS as u64).map(weight).sum();
+    (0..ITEMS as u64).map(|item| weight(item) / total).collect()
+}
+
+/// A log like a shop's: many arms, three places, small odds, few rewards.
+fn generated() -> (Log, Vec<usize>) {
+    let (mut log, mut observed) = (Log::new(ITEMS).unwrap(), Vec::new());
+    let logging = [0, 1, 2].map(odds);
+    let target = [3, 4, 5].map(odds);
+    let predicted = [6, 7, 8].map(|stream| {
+        Vec::from_iter((0..ITEMS as u64).map(|item| 0.01 * uniform(SEED, stream, item)))
+    });
+    for row in 0..2000 {
+        let place = (uniform(SEED, 9, row) * 3.0) as usize;
+        let mut left = uniform(SEED, 10, row);
+        let drawn = logging[place].iter().position(|share| {
+            left -= share;
+            left < 0.0
+        });
+        let arm = drawn.unwrap_or(ITEMS - 1);
+        log.push(&Row {
+            arm,
+            reward: if uniform(SEED, 11, row) < 0.02 { 1.0 } else { 0.0 },
+            propensity: logging[place][arm],
+            target: &target[place],
+            predicted: &predicted[place],
+            logging: &logging[place],
+        })
+        .unwrap();
+        observed.push(arm % GROUPS);
+    }
+    (log, observed)
+}
+
+#[test]
+fn estimates_of_a_log_like_a_shops_agree_with_the_open_bandit_pipeline() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/golden_ope_generated.json");
+    let told: Told = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let (log, observed) = generated();
+    assert_eq!(told.estimates.len(), 26);
+    for (estimator, exact) in told.estimates {
+        let found = log.estimate(estimator).unwrap().value;
+        assert!((found / exact - 1.0).abs() <= 1e-12, "{estimator:?}: {found} {exact}");
+    }
+    let groups: Vec<usize> = (0..ITEMS).map(|item| item % GROUPS).collect();
+    let found = mips(&log, &Grouping::new(&groups).unwrap(), &observed).unwrap().value;
+    assert!((found / told.mips - 1.0).abs() <= 1e-12, "{found} {}", told.mips);
 }
 
 #[test]
