@@ -188,6 +188,51 @@ fn the_same_version_twice_is_hardly_ever_promoted_however_often_one_looks() {
 }
 
 #[test]
+fn a_hundred_equal_choices_in_the_shadow_prove_nothing() {
+    let mut world = World::new(7);
+    world.start(&[("twin", Spec::always("old"))], Settings { shadow: 1000, ..settings() });
+    for t in 0..100 {
+        let (decision, _) = world.decide(&format!("request {t}"));
+        world.reward(&decision, 0.9);
+    }
+    let told = world.told();
+    let twin = &told.candidates[0];
+    assert_eq!((twin.phase, twin.shadowed, twin.agreed), (Phase::Shadow, 100, 100));
+    assert_eq!((twin.served.rewards, twin.served.mean), (0, None));
+    assert_eq!((twin.better, twin.worse), (1.0, 1.0), "no evidence either way");
+}
+
+#[test]
+fn without_rewards_nothing_is_promoted_however_much_traffic_there_was() {
+    let mut world = World::new(8);
+    world.start(&new(), settings());
+    for t in 0..2000 {
+        world.decide(&format!("request {t}"));
+    }
+    let told = world.told();
+    let rival = &told.candidates[0];
+    assert_eq!((rival.phase, rival.better, rival.worse), (Phase::Canary, 1.0, 1.0));
+    assert_eq!((rival.served.mean, told.control.mean), (None, None));
+}
+
+#[test]
+fn the_verdict_follows_the_rewards_and_not_the_name() {
+    // The same requests, served alike; only what they earn is the other way round.
+    let told = [0.8, 0.2].map(|earned| {
+        let mut world = World::new(9);
+        world.start(&new(), settings());
+        world.run(5000, earned)
+    });
+    let [up, down] = &told;
+    assert_eq!(up.candidates[0].phase, Phase::Promoted);
+    assert_eq!(down.candidates[0].phase, Phase::Withdrawn(Reason::Worse));
+    for (told, earned) in [(up, 0.8), (down, 0.2)] {
+        let lift = told.candidates[0].served.mean.unwrap() - told.control.mean.unwrap();
+        assert!((lift - (earned - 0.5)).abs() < 0.12, "{told:?}");
+    }
+}
+
+#[test]
 fn a_request_sticks_to_whoever_served_it_first() {
     let mut world = World::new(3);
     world.start(&new(), Settings { shadow: 0, ..settings() });

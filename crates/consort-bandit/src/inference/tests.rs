@@ -297,3 +297,46 @@ fn lift_comes_from_means_not_sums() {
     assert!(standing.mean.unwrap() > done.control().1.unwrap());
     assert!((standing.rewards as f64) < 0.2 * done.control().0 as f64);
 }
+
+#[test]
+fn one_reward_each_decides_nothing() {
+    let mut started = Experiment::new(1, 5, settings()).unwrap();
+    started.reward(Allocation::Control, 0.0).unwrap();
+    started.reward(Allocation::Candidate(0), 1.0).unwrap();
+    assert_eq!(phase(&started, 0), Phase::Canary);
+    assert_eq!(race(5, 0.05, Range::UNIT, 1, |_, arm, _| arm as f64, 2).1, Verdict::Open);
+}
+
+#[test]
+fn every_setting_of_an_experiment_is_read_by_it() {
+    let base =
+        Settings { shadow: 4, shadow_failures: 1, share: 0.5, patience: 60, ..Settings::default() };
+    // One is better, one fails now and then in the shadow, one is worse.
+    let told = |settings: Settings| {
+        let mut running = Experiment::new(3, 6, settings).unwrap();
+        for t in 0..12 {
+            (0..3).for_each(|index| running.shadowed(index, true, index == 1 && t % 3 == 0));
+        }
+        for t in 0..400 {
+            let served = running.allocate(&t.to_string());
+            let mean = match served {
+                Allocation::Control => 0.4,
+                Allocation::Candidate(index) => [0.75, 0.4, 0.1][index],
+            };
+            running.reward(served, coin(6, 31, t, mean)).unwrap();
+        }
+        format!("{:?} {:?}", [0, 1, 2].map(|index| running.standing(index)), running.control())
+    };
+    let usual = told(base);
+    for other in [
+        Settings { shadow: 8, ..base },
+        Settings { shadow_failures: 0, ..base },
+        Settings { share: 0.3, ..base },
+        Settings { promote_alpha: 0.9, ..base },
+        Settings { withdraw_alpha: 0.9, ..base },
+        Settings { patience: 5, ..base },
+        Settings { range: Range { low: -1.0, high: 1.0 }, ..base },
+    ] {
+        assert_ne!(told(other), usual, "{other:?}");
+    }
+}

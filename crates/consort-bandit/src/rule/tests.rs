@@ -119,6 +119,35 @@ fn settings_outside_their_range_are_named() {
 }
 
 #[test]
+fn every_setting_of_a_rule_is_read_by_it() {
+    let (mean, width) = ([0.6, 0.5, 0.1], [0.05, 0.4, 0.3]);
+    for (one, other) in [
+        (
+            Rule::EpsilonGreedy { epsilon: 0.1, decay: false },
+            Rule::EpsilonGreedy { epsilon: 0.2, decay: false },
+        ),
+        (
+            Rule::EpsilonGreedy { epsilon: 0.5, decay: false },
+            Rule::EpsilonGreedy { epsilon: 0.5, decay: true },
+        ),
+        (Rule::LinUcb { alpha: 0.1 }, Rule::LinUcb { alpha: 1.0 }),
+        (Rule::Thompson { scale: 0.1 }, Rule::Thompson { scale: 0.5 }),
+        (
+            Rule::SquareCb { gamma: 10.0, exponent: 0.5 },
+            Rule::SquareCb { gamma: 20.0, exponent: 0.5 },
+        ),
+        (
+            Rule::SquareCb { gamma: 10.0, exponent: 0.5 },
+            Rule::SquareCb { gamma: 10.0, exponent: 0.25 },
+        ),
+        (Rule::RegCb { c0: 0.0001 }, Rule::RegCb { c0: 0.1 }),
+        (Rule::RegCbElimination { c0: 0.0001 }, Rule::RegCbElimination { c0: 0.1 }),
+    ] {
+        assert_ne!(odds(one, &mean, &width, 99), odds(other, &mean, &width, 99), "{one:?}");
+    }
+}
+
+#[test]
 fn rules_are_plain_data() {
     let text = r#"{"rule":"square_cb","gamma":10.0,"exponent":0.5}"#;
     let rule: Rule = serde_json::from_str(text).unwrap();
