@@ -70,26 +70,11 @@ impl WithSimd for Pack<'_> {
         let Self { m, stride, n, out } = self;
         let half = n.div_ceil(2);
         for i in 0..n {
-            let corner = n - i;
-            let row = &mut out[i * half..];
-            let ahead = &m[i * stride + i..];
-            let around = if corner < half { &m[i * stride + i - n..] } else { ahead };
-            for at in (0..half).step_by(LANES) {
-                let pick = |k: usize, a: f64, b: f64| 2.0 * if at + k < corner { a } else { b };
-                let (a, b) = (ahead[at..].first_chunk(), around[at..].first_chunk());
-                if let (Some(a), Some(b), Some(out)) = (a, b, row[at..].first_chunk_mut()) {
-                    let (a, b, out): (&[f64; LANES], &[f64; LANES], &mut [f32; LANES]) =
-                        (a, b, out);
-                    // What is too much is written over by the next row.
-                    (0..LANES).for_each(|k| out[k] = pick(k, a[k], b[k]) as f32);
-                } else {
-                    let sources = ahead[at..].iter().zip(&around[at..]).enumerate();
-                    for (out, (k, (a, b))) in row[at..half].iter_mut().zip(sources) {
-                        *out = pick(k, *a, *b) as f32;
-                    }
-                }
-            }
-            row[0] = ahead[0] as f32;
+            let (row, out) = (&m[i * stride..], &mut out[i * half..]);
+            let ahead = half.min(n - i);
+            double(&row[i..], ahead, out);
+            double(row, half - ahead, &mut out[ahead..]);
+            out[0] = row[i] as f32;
         }
         let left = &mut out[n * half..];
         let across = if n % 2 == 0 { half } else { 0 };
@@ -97,6 +82,33 @@ impl WithSimd for Pack<'_> {
             *out = if i < across { 2.0 * m[i * stride + i + half] as f32 } else { 0.0 };
         }
     }
+}
+
+/// Writes twice the first `count` numbers of `from`. What is too much is written over by who comes
+/// next.
+#[inline(always)]
+fn double(from: &[f64], count: usize, out: &mut [f32]) {
+    let whole = count.next_multiple_of(LANES);
+    match (from.get(..whole), out.get_mut(..whole)) {
+        (Some(from), Some(out)) => {
+            let pieces = from.as_chunks::<LANES>().0.iter().zip(out.as_chunks_mut::<LANES>().0);
+            for (from, out) in pieces {
+                // Not in place: the compiler would have to fear that they overlap.
+                let mut line = [0.0; LANES];
+                for k in 0..LANES {
+                    line[k] = (2.0 * from[k]) as f32;
+                }
+                *out = line;
+            }
+        }
+        _ => double_to_the_end(&from[..count], out),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn double_to_the_end(from: &[f64], out: &mut [f32]) {
+    from.iter().zip(out).for_each(|(from, out)| *out = (2.0 * from) as f32);
 }
 
 /// x_i·x_j in the order of a packed matrix, [`LANES`] more behind; `twice` gets x two times over.
