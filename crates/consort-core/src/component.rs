@@ -33,11 +33,11 @@ pub enum Component {
 pub struct Question {
     /// What is chosen.
     pub component: Component,
-    /// The point of choice, e.g. `extraction_method`.
+    /// The point of choice, e.g. `extraction_method`; 1 to 256 bytes.
     pub domain: String,
-    /// What can be chosen; at least one, no two alike.
+    /// What can be chosen; at least one, no two alike, each of 1 to 256 bytes.
     pub candidates: Vec<String>,
-    /// What is known about the situation, by name; finite numbers.
+    /// What is known about the situation, by name; at most 4,096 finite numbers.
     #[serde(default)]
     pub features: BTreeMap<String, f64>,
 }
@@ -164,18 +164,34 @@ impl Decider for Uniform {
     }
 }
 
+/// Bytes of the longest name of a domain, candidate or feature.
+const NAME: usize = 256;
+
+/// Features of a question: as many as the largest schema has numbers.
+const FEATURES: usize = 4096;
+
 impl Question {
     pub(crate) fn check(&self) -> Result<(), StepError> {
         let refuse = |pointer: &str, rule: &str| {
             Err(StepError::new(Category::InvalidRequest, "the decision cannot be put")
                 .violation(pointer, rule))
         };
+        let fits = |name: &str| (1..=NAME).contains(&name.len());
+        if !fits(&self.domain) {
+            return refuse("/domain", "must have 1 to 256 bytes");
+        }
         if self.candidates.is_empty() {
             return refuse("/candidates", "needs at least one");
+        }
+        if let Some(at) = self.candidates.iter().position(|candidate| !fits(candidate)) {
+            return refuse(&format!("/candidates/{at}"), "must have 1 to 256 bytes");
         }
         let mut seen = std::collections::BTreeSet::new();
         if !self.candidates.iter().all(|candidate| seen.insert(candidate)) {
             return refuse("/candidates", "no two may be alike");
+        }
+        if self.features.len() > FEATURES || self.features.keys().any(|name| name.len() > NAME) {
+            return refuse("/features", "must be at most 4096, with names of at most 256 bytes");
         }
         match self.features.iter().find(|(_, value)| !value.is_finite()) {
             Some((name, _)) => refuse(&format!("/features/{name}"), "must be a finite number"),
@@ -225,5 +241,37 @@ pub struct NoSignals;
 impl Signals for NoSignals {
     fn take(&self, _: &Sent) -> bool {
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_out_of_bounds_are_refused_by_their_field() {
+        let sound = Question {
+            component: Component::Model,
+            domain: "route".into(),
+            candidates: vec!["a".into(), "größer".into()],
+            features: BTreeMap::from([("länge".into(), 1.0)]),
+        };
+        assert_eq!(sound.check(), Ok(()));
+        let refused = |change: &dyn Fn(&mut Question)| {
+            let mut question = sound.clone();
+            change(&mut question);
+            question.check().unwrap_err().violations()[0].pointer.clone()
+        };
+        let long = "x".repeat(257);
+        assert_eq!(refused(&|of| of.domain.clear()), "/domain");
+        assert_eq!(refused(&|of| of.domain.clone_from(&long)), "/domain");
+        assert_eq!(refused(&|of| of.candidates.clear()), "/candidates");
+        assert_eq!(refused(&|of| of.candidates[1].clear()), "/candidates/1");
+        assert_eq!(refused(&|of| of.candidates[1].clone_from(&long)), "/candidates/1");
+        assert_eq!(refused(&|of| of.candidates[1] = "a".into()), "/candidates");
+        assert_eq!(refused(&|of| of.features.extend([("x".into(), f64::NAN)])), "/features/x");
+        assert_eq!(refused(&|of| of.features.extend([(long.clone(), 1.0)])), "/features");
+        let many = (0..4097).map(|n| (n.to_string(), 1.0));
+        assert_eq!(refused(&|of| of.features.extend(many.clone())), "/features");
     }
 }

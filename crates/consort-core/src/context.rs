@@ -253,8 +253,8 @@ impl Context {
     ///
     /// # Errors
     ///
-    /// `invalid_request` without candidates, with two alike, or with a feature that is not finite;
-    /// `journal_mismatch` when the journal has something else at this place.
+    /// `invalid_request` without candidates, with two alike, with a feature that is not finite, or
+    /// with names out of bounds (see [`Question`](crate::Question)); `journal_mismatch` when the journal has something else at this place.
     pub fn decide(
         &self,
         component: Component,
