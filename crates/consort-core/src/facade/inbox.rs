@@ -1,6 +1,6 @@
 //! What other processes ask of the owner of the store, through its inbox.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
 
@@ -15,15 +15,19 @@ use crate::{
     registry::Entry,
 };
 
+/// Before a message is taken up again that could not be taken.
+const AGAIN: Duration = Duration::from_secs(10);
+
 /// Takes up what other processes ask for, as it arrives.
 pub(super) async fn listen(facade: Facade) {
     let host = facade.host().clone();
     loop {
         let rang = host.journal.rang();
+        let mut left = false;
         match host.journal.inbox().await {
             Ok(messages) => {
                 for (id, message) in messages {
-                    take(&facade, id, message).await;
+                    left |= !take(&facade, id, message).await;
                 }
             }
             Err(error) => {
@@ -35,15 +39,17 @@ pub(super) async fn listen(facade: Facade) {
             biased;
             () = host.closing.cancelled() => return,
             () = rang => {}
+            () = tokio::time::sleep(AGAIN), if left => {}
         }
     }
 }
 
-async fn take(facade: &Facade, id: MessageId, message: Message) {
-    let Err(error) = facade.apply(id, message).await else { return };
+/// False for a message that cannot be dealt with now.
+async fn take(facade: &Facade, id: MessageId, message: Message) -> bool {
+    let Err(error) = facade.apply(id, message).await else { return true };
     if is_passing(&error) {
         // Not the sender's fault: it is taken up again, by this process or the next.
-        return;
+        return false;
     }
     let host = facade.host();
     let why = format!("{error}: {}", error.causes().join(": "));
@@ -54,6 +60,7 @@ async fn take(facade: &Facade, id: MessageId, message: Message) {
         let why = error.to_string();
         host.events.emit(|| Event::StoreFailed { doing: "empty the inbox".into(), why });
     }
+    true
 }
 
 /// True when the same message may be accepted later.
@@ -80,8 +87,13 @@ impl Facade {
                 // Others wait behind this one, so it cannot take as long as it likes.
                 let cx = Context::default().timeout(host.limits.grace);
                 let done = self.orchestrate(orchestrator.as_str(), cx, request).await;
-                host.journal.commit(applied()).await?;
-                done.map(drop)
+                match done {
+                    Err(error) if is_passing(&error) => Err(error),
+                    done => {
+                        host.journal.commit(applied()).await?;
+                        done.map(drop)
+                    }
+                }
             }
         }
     }
