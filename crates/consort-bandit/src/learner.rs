@@ -8,7 +8,7 @@
 //! wherever a crash fell.
 //!
 //! Memory is bounded: a decision closes when its deadline passes or when too many are open, the
-//! oldest first. Once closed it stays closed, so a late repeat can never count twice.
+//! oldest first, and takes 1,024 rewards at most. Once closed it stays closed, so a late repeat can never count twice.
 //!
 //! ```
 //! use consort_bandit::{learner::*, linear::Config, linucb};
@@ -90,8 +90,8 @@ pub enum Applied {
 }
 
 /// What happened so far. Every applied record is in exactly one of `opened`, `learned`,
-/// `duplicates`, `closed`, `refused`, or was `early` (and then later in `learned`, `refused` or
-/// `unmatched`, or is still waiting).
+/// `duplicates`, `closed`, `refused`, or was `early` (and then later in `learned`, `refused`,
+/// `closed` or `unmatched`, or is still waiting).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Decisions that were opened.
@@ -134,6 +134,9 @@ pub struct Learner<P> {
     early_queue: VecDeque<(u64, DecisionId, RewardId)>,
     counters: Counters,
 }
+
+/// Rewards that a decision takes before it closes.
+const MOST_REWARDS: usize = 1024;
 
 /// A decision that still takes rewards.
 #[derive(Clone, Debug, PartialEq)]
@@ -266,8 +269,10 @@ impl<P: Policy> Learner<P> {
         self.early_queue.retain(|&(_, id, _)| id != decided.id);
         let learned = self.counters.learned;
         for rewarded in &waiting {
-            if let Applied::Refused(_) = self.rewarded(rewarded) {
-                self.counters.refused += 1;
+            match self.rewarded(rewarded) {
+                Applied::Refused(_) => self.counters.refused += 1,
+                Applied::Closed => self.counters.closed += 1,
+                _ => {}
             }
         }
         Applied::OpenedAndLearned { rewards: (self.counters.learned - learned) as usize }
@@ -279,6 +284,9 @@ impl<P: Policy> Learner<P> {
         };
         if open.rewards.contains(&rewarded.id) {
             return Applied::Duplicate;
+        }
+        if open.rewards.len() >= MOST_REWARDS {
+            return Applied::Closed;
         }
         let example = Example {
             x: &open.x,

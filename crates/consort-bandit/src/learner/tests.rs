@@ -42,6 +42,19 @@ fn learned(decision: u64) -> Applied {
 const SMALL: Limits = Limits { deadline: 100, open: 3, early: 2 };
 
 #[test]
+fn a_decision_takes_so_many_rewards_and_no_more() {
+    let mut learner = learner(Limits::default());
+    learner.apply(1, &decided(1, 0));
+    let most = MOST_REWARDS as u64;
+    for id in 0..most + 10 {
+        let expected = if id < most { learned(1) } else { Applied::Closed };
+        assert_eq!(learner.apply(id + 2, &rewarded(1, id.into(), 0)), expected, "{id}");
+    }
+    assert_eq!(learner.apply(most + 20, &rewarded(1, 7, 0)), Applied::Duplicate);
+    assert_eq!((learner.counters().learned, learner.counters().closed), (most, 10));
+}
+
+#[test]
 fn each_reward_id_counts_once_per_decision() {
     let learner = check(
         SMALL,
