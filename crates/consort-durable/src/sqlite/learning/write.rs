@@ -106,8 +106,7 @@ fn write(
     group: Vec<Job>,
     done: &mut Vec<Done>,
 ) -> Result<()> {
-    let mut transaction =
-        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(Into::into);
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate);
     let mut outcome: Result<()> = Ok(());
     for job in group {
         let mut attempt = |work: &mut dyn FnMut(&Transaction<'_>) -> Result<()>| {
@@ -138,10 +137,6 @@ fn write(
         }
     }
     outcome?;
-    match &mut transaction {
-        Ok(_) => {}
-        Err(_) => return transaction.map(drop),
-    }
     transaction?.commit()?;
     Ok(())
 }
