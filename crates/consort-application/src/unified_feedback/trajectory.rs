@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::NewSignal;
 
+/// Pairs of a step and an expected callee that are compared, at most: some ten milliseconds.
+const MOST_PAIRS: usize = 1 << 24;
+
 /// How the callees of a trajectory are compared with the expected ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -66,6 +69,10 @@ pub struct Trajectory {
     /// Whether the run reached its goal, where somebody knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub succeeded: Option<bool>,
+    /// Why the run failed, if it did and somebody knows. When that says nothing about what was
+    /// chosen (cancelled, a deadline of the caller's), nobody is charged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Category>,
 }
 
 /// What a trajectory was found to be. What was not judged is absent, and does not count.
@@ -112,7 +119,10 @@ impl Trajectory {
         // Steps are recorded as they end, and many may be under way at once.
         let calls: BTreeMap<u32, Done> = calls.collect();
         self.steps = calls.into_values().collect();
-        self.succeeded = self.succeeded.or(Some(ended.result.is_ok()));
+        if self.succeeded.is_none() {
+            self.failed = self.failed.or(ended.result.as_ref().err().map(StepError::category));
+            self.succeeded = Some(self.failed.is_none());
+        }
         Ok(self)
     }
 
@@ -120,17 +130,28 @@ impl Trajectory {
     ///
     /// # Errors
     ///
-    /// `invalid_request` without a step, or with an expectation of nothing.
+    /// `invalid_request` without a step, with an expectation of nothing or of far too much to be
+    /// compared in order, or for a run that failed and succeeded.
     pub fn evaluate(&self) -> Result<Evaluated, StepError> {
-        let wrong = |pointer: &str| {
+        let wrong = |pointer: &str, rule: &str| {
             Err(StepError::new(Category::InvalidRequest, "the trajectory cannot be judged")
-                .violation(pointer, "must have at least one entry"))
+                .violation(pointer, rule))
         };
         if self.steps.is_empty() {
-            return wrong("/trajectory/steps");
+            return wrong("/trajectory/steps", "must have at least one entry");
         }
-        if self.expected.as_ref().is_some_and(|expected| expected.callees.is_empty()) {
-            return wrong("/trajectory/expected/callees");
+        if let Some(expected) = &self.expected {
+            if expected.callees.is_empty() {
+                return wrong("/trajectory/expected/callees", "must have at least one entry");
+            }
+            let pairs = expected.callees.len().saturating_mul(self.steps.len());
+            if expected.compare == Match::Strict && pairs > MOST_PAIRS {
+                let rule = "is too long to be compared in order: use `superset` or `unordered`";
+                return wrong("/trajectory/expected/match", rule);
+            }
+        }
+        if self.failed.is_some() && self.succeeded == Some(true) {
+            return wrong("/trajectory/failed", "must be absent when the run succeeded");
         }
         let made: Vec<&str> = self.steps.iter().map(|step| step.callee.as_str()).collect();
         let accuracy = self.expected.as_ref().map(|expected| {
@@ -146,7 +167,8 @@ impl Trajectory {
         let known = parts.iter().filter_map(|(part, weight)| Some((part.as_ref()?, weight)));
         let (sum, weights) = known
             .fold((0.0, 0.0), |(sum, all), (part, weight)| (sum + part * weight, all + weight));
-        let overall = if self.succeeded == Some(false) { 0.0 } else { sum / weights };
+        let has_failed = self.succeeded == Some(false) || self.failed.is_some();
+        let overall = if has_failed { 0.0 } else { sum / weights };
         Ok(Evaluated { accuracy, efficiency, error_handling, overall })
     }
 
@@ -164,16 +186,23 @@ impl Trajectory {
     /// The signal that it gives. When all that went wrong says nothing about what was chosen, the
     /// signal says so too, and nobody is charged.
     pub fn signal(&self, evaluated: &Evaluated) -> NewSignal {
-        let failures: Vec<Category> = self.steps.iter().filter_map(|step| step.failed).collect();
-        let excused = evaluated.error_handling < 1.0
-            && failures.iter().all(|category| !category.facts().reward);
+        let says_nothing = |category: &Category| !category.facts().reward;
+        let mut failures = self.steps.iter().filter_map(|step| step.failed);
+        // Why the whole failed says more than why parts of it did.
+        let category = match self.failed {
+            Some(category) => Some(category),
+            None if failures.clone().all(|category| says_nothing(&category)) => {
+                failures.next().filter(|_| evaluated.error_handling < 1.0)
+            }
+            None => None,
+        };
         NewSignal {
             id: Some(self.id.clone().unwrap_or_else(|| format!("trajectory:{}", self.run))),
             source: Source::Trajectory,
             subject: Subject::Run(self.run.clone()),
             reward: evaluated.overall.clamp(0.0, 1.0),
             confidence: 0.8,
-            category: failures.first().copied().filter(|_| excused),
+            category: category.filter(says_nothing),
             at: None,
             metadata: serde_json::to_value(evaluated).unwrap_or_default(),
         }
@@ -238,7 +267,7 @@ mod tests {
 
     fn trajectory(steps: Vec<Done>, expected: Option<Expected>) -> Trajectory {
         let run = RunId::new("01ARZ3NDEKTSV4RRFFQ69G5FAV").unwrap();
-        Trajectory { run, id: None, steps, expected, succeeded: None }
+        Trajectory { run, id: None, steps, expected, succeeded: None, failed: None }
     }
 
     #[test]
@@ -273,6 +302,34 @@ mod tests {
         };
         assert_eq!(signal(Category::CircuitOpen), Some(Category::CircuitOpen));
         assert_eq!(signal(Category::ModelFailed), None);
+    }
+
+    #[test]
+    fn a_run_that_was_cancelled_says_nothing_about_its_choices() {
+        let done = Done { callee: "a".into(), failed: None };
+        let signal = |failed| {
+            let run = Trajectory { failed: Some(failed), ..trajectory(vec![done.clone()], None) };
+            run.signal(&run.evaluate().unwrap())
+        };
+        for nobodys_fault in [Category::Cancelled, Category::DeadlineExceeded] {
+            assert_eq!(signal(nobodys_fault).category, Some(nobodys_fault));
+        }
+        let charged = signal(Category::ModelFailed);
+        assert_eq!((charged.category, charged.reward), (None, 0.0));
+        let mut both = trajectory(vec![done.clone()], None);
+        (both.failed, both.succeeded) = (Some(Category::Cancelled), Some(true));
+        assert_eq!(both.evaluate().unwrap_err().violations()[0].pointer, "/trajectory/failed");
+    }
+
+    #[test]
+    fn what_would_take_minutes_to_compare_is_refused_with_another_way() {
+        let steps = vec![Done { callee: "a".into(), failed: None }; 30_000];
+        let callees = vec!["a".into(); 30_000];
+        let mut long = trajectory(steps, Some(Expected { compare: Match::Strict, callees }));
+        let refused = long.evaluate().unwrap_err();
+        assert_eq!(refused.violations()[0].pointer, "/trajectory/expected/match");
+        long.expected.as_mut().unwrap().compare = Match::Superset;
+        assert_eq!(long.evaluate().unwrap().accuracy, Some(1.0));
     }
 
     #[test]

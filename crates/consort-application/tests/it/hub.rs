@@ -89,6 +89,7 @@ async fn f5_a_trajectory_reaches_the_decisions_of_its_run() {
             callees: vec!["fetch".into(), "chat".into()],
         }),
         succeeded: None,
+        failed: None,
     };
     let submitted = Operation::SubmitTrajectory { trajectory, wait: true };
     match kit.ask(submitted.clone()).await.unwrap() {

@@ -173,8 +173,14 @@ async fn judged(kit: &Kit, stops: &[&str], expected: &[&str]) -> (Evaluated, Fat
     let filter = RunFilter { orchestrator: Some(Name::new("tour").unwrap()), ..Default::default() };
     let run = kit.facade.runs(filter).await.unwrap().remove(0).id;
     let expected = Expected { compare: Match::Strict, callees: words(expected) };
-    let trajectory =
-        Trajectory { run, id: None, steps: vec![], expected: Some(expected), succeeded: None };
+    let trajectory = Trajectory {
+        run,
+        id: None,
+        steps: vec![],
+        expected: Some(expected),
+        succeeded: None,
+        failed: None,
+    };
     match kit.ask(Operation::SubmitTrajectory { trajectory, wait: true }).await.unwrap() {
         Outcome::Succeeded { value: Answer::Taken { fate, evaluated, .. } } => {
             (evaluated.unwrap(), fate.unwrap())
@@ -197,8 +203,14 @@ async fn a_trajectory_can_be_read_from_the_record_of_the_run() {
     assert_eq!(found.accuracy, Some(1.0 / 3.0));
     assert_eq!((found.efficiency, found.error_handling), (Some(1.0 / 3.0), 0.5));
 
-    let trajectory =
-        |run| Trajectory { run, id: None, steps: vec![], expected: None, succeeded: None };
+    let trajectory = |run| Trajectory {
+        run,
+        id: None,
+        steps: vec![],
+        expected: None,
+        succeeded: None,
+        failed: None,
+    };
     let refused = async |trajectory| {
         let submit = Operation::SubmitTrajectory { trajectory, wait: true };
         kit.ask(submit).await.unwrap_err().category()
