@@ -13,12 +13,11 @@ use consort_core::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
 
 pub use experiments::Action;
 use view::{Compared, Summary, Tried};
 
-use crate::learning::{Change, Evaluate, Evaluation, Fate, Learning, Spec, What, hex};
+use crate::learning::{Change, Evaluate, Evaluation, Fate, Learning, Spec, What, hex, tried};
 
 /// A model on its way from one installation to another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -112,7 +111,8 @@ pub enum Operation {
     Import {
         /// What `export` gave.
         exported: Exported,
-        /// Adds to what is known instead of replacing it.
+        /// Adds to what is known instead of replacing it. What both know already would count
+        /// twice: merge only what was learned apart.
         #[serde(default)]
         merge: bool,
         /// Why; kept in the history.
@@ -186,12 +186,18 @@ impl AdvancedBandits {
         reward: f64,
         id: Option<String>,
     ) -> Result<Fate, StepError> {
-        if !(0.0..=1.0).contains(&reward) {
+        let id = id.unwrap_or_else(|| format!("reward:{decision}"));
+        let rules = [
+            ((0.0..=1.0).contains(&reward), "/reward", "must be from 0 to 1"),
+            ((1..=512).contains(&decision.len()), "/decision", "must have 1 to 512 bytes"),
+            ((1..=520).contains(&id.len()), "/id", "must have 1 to 520 bytes"),
+        ];
+        if let Some((_, field, rule)) = rules.into_iter().find(|(kept, ..)| !kept) {
             return Err(StepError::new(Category::InvalidRequest, "the reward cannot be taken")
-                .violation("/reward", "must be from 0 to 1"));
+                .violation(field, rule));
         }
         let feedback = Feedback {
-            id: id.unwrap_or_else(|| format!("reward:{decision}")),
+            id,
             tenant: cx.tenant().clone(),
             source: Source::AgentTask,
             subject: Subject::Decision(decision),
@@ -202,25 +208,19 @@ impl AdvancedBandits {
             metadata: serde_json::Value::Null,
         };
         let kind = self.learning.kind_of(&feedback);
-        let (answer, answered) = oneshot::channel();
-        self.learning.submit(Some(kind), Record::Feedback(Box::new(feedback)), Some(answer))?;
-        answered.await.map_err(|_| ended())
+        self.learning.settle(Some(kind), Record::Feedback(Box::new(feedback))).await
     }
 
     async fn change(&self, domain: String, why: String, what: What) -> Result<u64, StepError> {
         let at = self.learning.now();
         let change = Change { domain: domain.clone(), version: 0, at, why, what };
-        let (answer, answered) = oneshot::channel();
-        self.learning.submit_change(&change, Some(answer))?;
-        match answered.await.map_err(|_| ended())? {
-            Fate::Changed => Ok(self.learning.state().spec(&domain).0),
-            _ if self.learning.state().is_tried(&domain) => {
-                Err(StepError::new(Category::Conflict, format!("domain `{domain}` is being tried"))
-                    .hint("wait for its experiment or stop it: `consort experiment status`"))
-            }
-            _ => Err(StepError::new(Category::InvalidRequest, "the policy cannot be changed so")
-                .cause("the model has another shape, other arms, or forgets")),
+        self.learning.state().allows(&change)?;
+        if self.learning.settle(None, change.record()?).await? == Fate::Changed {
+            return Ok(self.learning.state().spec(&domain).0);
         }
+        // Something came in between.
+        self.learning.state().allows(&change)?;
+        Err(tried(&domain))
     }
 
     fn export(&self, cx: &Context, domain: &str, kind: Component) -> Result<Exported, StepError> {
@@ -236,10 +236,6 @@ impl AdvancedBandits {
             seen: known.learner().counters().learned,
         })
     }
-}
-
-fn ended() -> StepError {
-    StepError::new(Category::ShuttingDown, "learning ended before it was on record")
 }
 
 fn unknown(domain: &str) -> StepError {
@@ -310,9 +306,9 @@ impl Orchestrator for AdvancedBandits {
                 Answer::Exported(Box::new(self.export(cx, &domain, component)?))
             }
             Operation::Import { exported, merge, why } => {
-                let Exported { domain, component, arms, model, .. } = exported;
-                let tenant = tenant.to_owned();
-                let what = What::Import { tenant, component, model, arms, merge };
+                let Exported { domain, component, spec, arms, model, .. } = exported;
+                let (tenant, spec) = (tenant.to_owned(), Some(Box::new(spec)));
+                let what = What::Import { tenant, component, model, arms, spec, merge };
                 Answer::Changed { version: self.change(domain, why, what).await? }
             }
         };

@@ -13,10 +13,12 @@ mod evaluate;
 mod fate;
 mod health;
 mod image;
+mod import;
 mod loops;
 mod pairs;
 mod port;
 mod queue;
+mod replay;
 mod spec;
 mod state;
 #[cfg(test)]
@@ -38,20 +40,24 @@ use consort_core::{
 use futures_util::future::BoxFuture;
 use tokio::sync::{Mutex, oneshot, watch};
 
-pub use change::{Change, What, hex};
+pub(crate) use change::tried;
+pub use change::{Change, What};
 pub use config::Config;
 pub use credit::Rule as Credit;
 pub use domain::{ArmStats, Domain, Odd};
 pub use evaluate::{Evaluation, Named, Question as Evaluate, evaluate};
 pub use fate::{Fate, Totals};
 pub use health::{Limits as HealthLimits, Moved, Standing, Window};
+pub use import::hex;
 pub use port::subject;
 pub use queue::{Count, KINDS};
+pub use replay::{Replayed, load};
 pub use spec::{Needs, Policy, Spec, encode};
 pub use state::{Key, State, Watched};
 pub use trial::{Contender, End, Ended, Trial};
 
 use queue::{NotQueued, Queues, Waiting};
+use replay::read_through;
 
 /// Opens the learner's log when it is first needed.
 pub type Open =
@@ -80,6 +86,8 @@ struct Shared {
     saved: AtomicU64,
     /// The last record that was learned in this process.
     learned: watch::Sender<u64>,
+    /// Why the last write failed, until one succeeds.
+    stuck: watch::Sender<Option<StepError>>,
     unconsumed: AtomicU64,
     /// The log was left in good order: nothing came after its snapshot.
     clean: AtomicBool,
@@ -151,6 +159,7 @@ impl Learning {
             looks: AtomicU64::new(0),
             saved: AtomicU64::new(0),
             learned: watch::Sender::new(0),
+            stuck: watch::Sender::new(None),
             unconsumed: AtomicU64::new(0),
             clean: AtomicBool::new(true),
             found: AtomicU64::new(0),
@@ -259,7 +268,7 @@ impl Learning {
         };
         for change in changes {
             // Only refused when closed: then the next start does it.
-            let _ = self.submit_change(&change, None);
+            let _ = change.record().and_then(|record| self.submit(None, record, None));
         }
     }
 
@@ -287,16 +296,24 @@ impl Learning {
         }
     }
 
-    /// Queues a change of policy.
-    pub(crate) fn submit_change(
+    /// Queues a record and waits until it was applied, or until it is known that this takes longer.
+    pub(crate) async fn settle(
         &self,
-        change: &Change,
-        answer: Option<oneshot::Sender<Fate>>,
-    ) -> Result<(), StepError> {
-        let value = serde_json::to_value(change).map_err(|error| {
-            StepError::new(Category::Internal, "the change cannot be written").because(&error)
-        })?;
-        self.submit(None, Record::Policy { at: change.at, change: value }, answer)
+        kind: Option<Component>,
+        record: Record,
+    ) -> Result<Fate, StepError> {
+        let (answer, answered) = oneshot::channel();
+        self.submit(kind, record, Some(answer))?;
+        tokio::select! {
+            biased;
+            answered = answered => answered.map_err(|_| {
+                let message = "learning ended before it was on record";
+                StepError::new(Category::ShuttingDown, message)
+            }),
+            error = self.stuck() => {
+                Err(error.hint("it is still queued; sent again under the same id it counts once"))
+            }
+        }
     }
 
     /// Takes new records, or refuses them while what waits is still dealt with.
@@ -310,8 +327,27 @@ impl Learning {
     }
 
     /// Waits until everything queued so far was applied.
-    pub async fn flush(&self) {
-        self.0.queues.idle().await;
+    ///
+    /// # Errors
+    ///
+    /// Those of the log, when it cannot be written to. What is queued stays so and is tried again.
+    pub async fn flush(&self) -> Result<(), StepError> {
+        tokio::select! {
+            biased;
+            () = self.0.queues.idle() => Ok(()),
+            error = self.stuck() => Err(error),
+        }
+    }
+
+    /// Resolves when the log cannot be written to, with the reason.
+    async fn stuck(&self) -> StepError {
+        let mut stuck = self.0.stuck.subscribe();
+        let found = stuck.wait_for(Option::is_some).await.ok().and_then(|found| found.clone());
+        match found {
+            Some(error) => error,
+            // Closed only together with what this is a method of.
+            None => std::future::pending().await,
+        }
     }
 
     /// One round: puts what waits on record and learns it. `false` when nothing waited. What was
@@ -347,6 +383,7 @@ impl Learning {
         }
         self.0.applied.fetch_add(count as u64, Ordering::Relaxed);
         self.0.learned.send_replace(position);
+        self.0.stuck.send_if_modified(|stuck| stuck.take().is_some());
         *held = Held::default();
         self.0.queues.done(count);
         Ok(true)
@@ -385,99 +422,14 @@ impl Learning {
     /// As [`evaluate`].
     pub async fn evaluate(&self, asked: &Evaluate) -> Result<Evaluation, StepError> {
         let log = self.log().await?;
-        self.flush().await;
+        self.flush().await?;
         let (config, until) = {
             let state = self.state();
             (state.config().clone(), state.position())
         };
         evaluate(&*log, config, until, asked).await
     }
-
-    /// Builds the state anew from the log and compares it with the one in use, bit for bit.
-    ///
-    /// # Errors
-    ///
-    /// Those of the log.
-    pub async fn replay(&self) -> Result<Replayed, StepError> {
-        let log = self.log().await?;
-        self.flush().await;
-        let (config, until, digest) = {
-            let state = self.state();
-            (state.config().clone(), state.position(), state.digest()?)
-        };
-        let whole = log.extent().await?.first <= 1;
-        let mut fresh = State::new(config.clone());
-        if !whole && let Some(snapshot) = log.snapshot().await? {
-            fresh = State::from_bytes(&snapshot.state, config)?;
-        }
-        let from = fresh.position();
-        catch_up(&*log, &mut fresh, until).await?;
-        let equal = fresh.digest()? == digest;
-        Ok(Replayed { from, until, records: until - from, digest, equal })
-    }
 }
 
 /// Why a policy was put on record at start.
 const CONFIGURED: &str = "configured";
-
-/// What a replay found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Replayed {
-    /// Position that it began after: 0, or that of the snapshot where the log was trimmed.
-    pub from: u64,
-    /// Position of the last record.
-    pub until: u64,
-    /// Records applied.
-    pub records: u64,
-    /// Digest of the state in use.
-    pub digest: String,
-    /// True when the rebuilt state is the same, bit for bit.
-    pub equal: bool,
-}
-
-/// What a log says is known: its snapshot and the records after it.
-///
-/// # Errors
-///
-/// Those of the log and of the snapshot.
-pub async fn load(log: &dyn LearningLog, config: Config) -> Result<State, StepError> {
-    let mut state = match log.snapshot().await? {
-        Some(snapshot) => State::from_bytes(&snapshot.state, config)?,
-        None => State::new(config),
-    };
-    catch_up(log, &mut state, u64::MAX).await?;
-    Ok(state)
-}
-
-async fn catch_up(log: &dyn LearningLog, state: &mut State, until: u64) -> Result<(), StepError> {
-    read_through(log, state.position(), until, |position, record| {
-        state.apply(position, record);
-        Ok(())
-    })
-    .await
-}
-
-/// Shows the records after `after`, up to `until`, in their order.
-async fn read_through(
-    log: &dyn LearningLog,
-    after: u64,
-    until: u64,
-    mut see: impl FnMut(u64, &Record) -> Result<(), StepError> + Send,
-) -> Result<(), StepError> {
-    let mut last = after;
-    loop {
-        let records = log.read(last, 4096).await?;
-        if records.is_empty() {
-            return Ok(());
-        }
-        for (position, record) in records {
-            if position > until {
-                return Ok(());
-            }
-            see(position, &record)?;
-            last = position;
-        }
-        // A long log must not hold up everything else.
-        tokio::task::yield_now().await;
-    }
-}

@@ -12,7 +12,6 @@ use consort_core::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::sync::oneshot;
 
 pub use figures::{Health, HealthReport, KindFigures, Metrics};
 use trajectory::{Evaluated, Trajectory};
@@ -48,6 +47,44 @@ pub struct NewSignal {
 
 const fn usual_confidence() -> f64 {
     0.8
+}
+
+/// Milliseconds that a signal may be ahead of this clock: those of two machines differ.
+const AHEAD_MS: u64 = 300_000;
+
+impl NewSignal {
+    /// Checks everything that can be wrong with it at once.
+    ///
+    /// # Errors
+    ///
+    /// `invalid_request` naming every field.
+    pub fn check(&self, now: Timestamp) -> Result<(), StepError> {
+        let subject = match &self.subject {
+            Subject::Decision(id) | Subject::Component { id, .. } => (1..=512).contains(&id.len()),
+            Subject::Run(_) => true,
+        };
+        // Log time is the latest time seen: one from the future would close every decision.
+        let ahead = self.at.is_some_and(|at| at.0 > now.0.saturating_add(AHEAD_MS));
+        let rules = [
+            ((0.0..=1.0).contains(&self.reward), "/signal/reward", "must be from 0 to 1"),
+            (
+                self.confidence > 0.0 && self.confidence <= 1.0,
+                "/signal/confidence",
+                "must be above 0 and at most 1",
+            ),
+            (subject, "/signal/subject", "must have 1 to 512 bytes"),
+            (
+                self.id.as_ref().is_none_or(|id| (1..=256).contains(&id.len())),
+                "/signal/id",
+                "must have 1 to 256 bytes",
+            ),
+            (!ahead, "/signal/at", "must not lie in the future"),
+        ];
+        let broken = rules.into_iter().filter(|(kept, ..)| !kept);
+        let error = StepError::new(Category::InvalidRequest, "the signal cannot be taken");
+        let error = broken.fold(error, |error, (_, field, rule)| error.violation(field, rule));
+        if error.violations().is_empty() { Ok(()) } else { Err(error) }
+    }
 }
 
 /// What the hub is asked.
@@ -179,7 +216,7 @@ impl UnifiedFeedback {
         wait: bool,
         evaluated: Option<Evaluated>,
     ) -> StepResult<Answer> {
-        check(&signal)?;
+        signal.check(self.learning.now())?;
         if let Some(why) = self.off(tenant, &signal) {
             return Ok(Outcome::skipped(why));
         }
@@ -197,14 +234,7 @@ impl UnifiedFeedback {
         let kind = self.learning.kind_of(&feedback);
         let record = Record::Feedback(Box::new(feedback));
         let (stage, fate) = if wait {
-            let (answer, answered) = oneshot::channel();
-            self.learning.submit(Some(kind), record, Some(answer))?;
-            let fate = answered.await.map_err(|_| {
-                StepError::new(
-                    Category::ShuttingDown,
-                    "learning ended before the signal was on record",
-                )
-            })?;
+            let fate = self.learning.settle(Some(kind), record).await?;
             (Stage::Accepted, Some(fate))
         } else {
             self.learning.submit(Some(kind), record, None)?;
@@ -221,31 +251,6 @@ impl UnifiedFeedback {
         let why = window.refusal(self.learning.now().0)?;
         Some(format!("component `{id}` is {why}"))
     }
-}
-
-/// Everything that can be wrong with a signal, all at once.
-fn check(signal: &NewSignal) -> Result<(), StepError> {
-    let mut error = StepError::new(Category::InvalidRequest, "the signal cannot be taken");
-    let mut wrong = false;
-    if !(0.0..=1.0).contains(&signal.reward) {
-        (error, wrong) = (error.violation("/signal/reward", "must be from 0 to 1"), true);
-    }
-    if !(signal.confidence > 0.0 && signal.confidence <= 1.0) {
-        let rule = "must be above 0 and at most 1";
-        (error, wrong) = (error.violation("/signal/confidence", rule), true);
-    }
-    let empty = match &signal.subject {
-        Subject::Decision(id) | Subject::Component { id, .. } => id.is_empty() || id.len() > 512,
-        Subject::Run(_) => false,
-    };
-    if empty {
-        let rule = "must have 1 to 512 characters";
-        (error, wrong) = (error.violation("/signal/subject", rule), true);
-    }
-    if signal.id.as_ref().is_some_and(|id| id.is_empty() || id.len() > 256) {
-        (error, wrong) = (error.violation("/signal/id", "must have 1 to 256 characters"), true);
-    }
-    if wrong { Err(error) } else { Ok(()) }
 }
 
 /// An id of its own for a signal that came without one.
@@ -290,11 +295,11 @@ impl Orchestrator for UnifiedFeedback {
             }
             Operation::Stop => {
                 self.learning.set_running(false);
-                self.learning.flush().await;
+                self.learning.flush().await?;
                 Answer::Running { running: false }
             }
             Operation::Flush => {
-                self.learning.flush().await;
+                self.learning.flush().await?;
                 Answer::Flushed { position: self.learning.state().position() }
             }
             Operation::Replay => {

@@ -158,7 +158,7 @@ mod tests {
         std::fs::remove_file(SqliteLearningLog::beside(&store)).unwrap();
         for _ in 0..2 {
             let next = Consort::builder().store(&store).build().await.unwrap();
-            next.learning().flush().await;
+            next.learning().flush().await.unwrap();
             assert_eq!(learned(&next), (1, 1));
             next.close().await.unwrap();
         }

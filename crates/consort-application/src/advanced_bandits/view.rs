@@ -111,7 +111,7 @@ pub fn summaries(state: &State, tenant: &str, name: Option<&str>) -> Vec<Summary
             open: domain.learner().waiting().0 as u64,
             mean: (rewards > 0).then(|| sum / rewards as f64),
             arms,
-            history: state.history().iter().filter(|c| c.domain == key.2).cloned().collect(),
+            history: state.history().iter().filter(|change| change.is_of(key)).cloned().collect(),
         }
     };
     domains.map(summary).collect()

@@ -1,9 +1,7 @@
 //! Changes of policies: records of the log like all else, so that a replay makes them too.
 
-use consort_bandit::{
-    CannotMerge, InvalidConfig, Persist, codec, inference::Settings, linear::Ridge,
-};
-use consort_core::{Component, Timestamp};
+use consort_bandit::inference::Settings;
+use consort_core::{Category, Component, StepError, Timestamp, learning::Record};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,8 +9,9 @@ use serde_json::Value;
 use super::{
     domain::Domain,
     fate::Fate,
-    spec::{Policy, Spec},
-    state::State,
+    import::fingerprint,
+    spec::Spec,
+    state::{Key, State},
     trial::{self, Contender, End},
 };
 
@@ -35,6 +34,9 @@ pub enum What {
         model: String,
         /// Names of the arms, in the model's order.
         arms: Vec<String>,
+        /// The spec it learned under.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        spec: Option<Box<Spec>>,
         /// Adds instead of replacing: the same as if both had learned in one place.
         merge: bool,
     },
@@ -77,6 +79,30 @@ pub struct Change {
     pub what: What,
 }
 
+impl Change {
+    /// As it stands in the log.
+    pub(crate) fn record(&self) -> Result<Record, StepError> {
+        let change = serde_json::to_value(self).map_err(|error| {
+            StepError::new(Category::Internal, "the change cannot be written").because(&error)
+        })?;
+        Ok(Record::Policy { at: self.at, change })
+    }
+
+    /// Whether it changed this point of choice: a spec is for all tenants, the rest for one.
+    pub fn is_of(&self, key: &Key) -> bool {
+        let (tenant, component, domain) = key;
+        self.domain == *domain
+            && match &self.what {
+                What::Spec { .. } => true,
+                What::Import { tenant: of, component: kind, .. }
+                | What::StartExperiment { tenant: of, component: kind, .. }
+                | What::StopExperiment { tenant: of, component: kind } => {
+                    (of, kind) == (tenant, component)
+                }
+            }
+    }
+}
+
 /// Lines of history that are kept.
 const HISTORY: usize = 1000;
 
@@ -95,6 +121,7 @@ impl State {
         }
         let done = match &change.what {
             What::Spec { .. } | What::Import { .. } if self.is_tried(&change.domain) => false,
+            What::Spec { .. } if !self.has_room(&change.domain) => false,
             What::Spec { spec } => self.respec(&change, spec),
             What::StartExperiment { tenant, component, candidates, settings } => {
                 let key = trial::key(tenant, *component, &change.domain);
@@ -105,38 +132,71 @@ impl State {
                 let key = trial::key(tenant, *component, &change.domain);
                 self.end_trial(&key, End::Stopped(change.why.clone()))
             }
-            What::Import { tenant, component, model, arms, merge } => {
-                let key = (tenant.clone(), *component, change.domain.clone());
-                let import = Import { model, arms, merge: *merge, spec: &spec };
-                let limits = self.limits();
-                let domain = match self.domains.get(&key) {
-                    Some(domain) => Ok(domain.clone()),
-                    None => Domain::new(spec.clone(), version, limits),
-                };
-                match domain.map_err(|_| ()).and_then(|domain| import.into(domain, change.version))
-                {
-                    Ok(domain) => {
-                        for arm in domain.arms() {
-                            let watched = (tenant.clone(), *component, arm.name.clone());
-                            self.ledger.health.entry(watched).or_default();
-                        }
-                        self.domains.insert(key, domain);
-                        self.ledger.specs.insert(change.domain.clone(), (change.version, spec));
-                        true
+            What::Import { .. } => match self.imported(&change) {
+                Ok((key, domain)) => {
+                    for arm in domain.arms() {
+                        let watched = (key.0.clone(), key.1, arm.name.clone());
+                        self.ledger.health.entry(watched).or_default();
                     }
-                    Err(()) => false,
+                    self.domains.insert(key, domain);
+                    self.ledger.specs.insert(change.domain.clone(), (change.version, spec));
+                    true
                 }
-            }
+                Err(_) => false,
+            },
         };
         if !done {
             return Fate::Refused;
         }
         if let What::Import { model, .. } = &mut change.what {
-            // The history tells that it happened; the log has the model.
-            model.clear();
+            // The history tells which one it was; the log has the model.
+            *model = fingerprint(model);
         }
         self.remember(change);
         Fate::Changed
+    }
+
+    /// Why a policy cannot be changed so.
+    ///
+    /// # Errors
+    ///
+    /// `conflict` while the domain is being tried, `resource_exhausted` for one domain too many,
+    /// `invalid_request` naming the field that does not fit.
+    pub fn allows(&self, change: &Change) -> Result<(), StepError> {
+        if !(1..=256).contains(&change.domain.len()) {
+            return Err(StepError::new(
+                Category::InvalidRequest,
+                "the policy cannot be changed so",
+            )
+            .violation("/domain", "must have 1 to 256 bytes"));
+        }
+        match &change.what {
+            What::Spec { .. } | What::Import { .. } if self.is_tried(&change.domain) => {
+                Err(tried(&change.domain))
+            }
+            What::Spec { .. } if !self.has_room(&change.domain) => Err(self.full()),
+            What::Spec { spec } => self.keeps_arms(&change.domain, spec),
+            What::Import { .. } => self.imported(change).map(drop),
+            What::StartExperiment { .. } | What::StopExperiment { .. } => Ok(()),
+        }
+    }
+
+    /// Whether a policy may be installed there: as many domains may have one as may be decided in.
+    fn has_room(&self, domain: &str) -> bool {
+        self.ledger.specs.contains_key(domain) || self.ledger.specs.len() < self.config.domains
+    }
+
+    /// Every arm that is known must have a place under the new spec.
+    fn keeps_arms(&self, domain: &str, spec: &Spec) -> Result<(), StepError> {
+        let of_domain = self.domains.iter().filter(|(key, _)| key.2 == domain);
+        let known = of_domain.map(|(_, domain)| domain.arms().len()).max().unwrap_or(0);
+        if spec.arms >= known {
+            return Ok(());
+        }
+        Err(StepError::new(Category::InvalidRequest, "the policy cannot be changed so").violation(
+            "/spec/arms",
+            format!("must be at least {known}: so many candidates are known"),
+        ))
     }
 
     /// Adds a line to the history; the oldest go.
@@ -151,7 +211,7 @@ impl State {
             return false;
         }
         let limits = self.limits();
-        let of_domain = |(key, _): &(&super::state::Key, &mut Domain)| key.2 == change.domain;
+        let of_domain = |(key, _): &(&Key, &mut Domain)| key.2 == change.domain;
         let switched = self
             .domains
             .iter_mut()
@@ -162,73 +222,8 @@ impl State {
     }
 }
 
-struct Import<'a> {
-    model: &'a str,
-    arms: &'a [String],
-    merge: bool,
-    spec: &'a Spec,
-}
-
-impl Import<'_> {
-    fn into(self, domain: Domain, version: u64) -> Result<Domain, ()> {
-        let theirs = unhex(self.model).ok_or(())?;
-        let theirs: Ridge = codec::from_bytes(&theirs).map_err(drop)?;
-        let names: Vec<&str> = domain.arms().iter().map(|arm| arm.name.as_str()).collect();
-        // Arms are told apart by their index: both must mean the same by it.
-        let agree = names.iter().zip(self.arms).all(|(ours, theirs)| *ours == theirs.as_str());
-        if !agree || self.arms.len() > self.spec.arms {
-            return Err(());
-        }
-        let merge = self.merge;
-        let change = |policy: Policy| -> Result<Policy, Cannot> {
-            let exploration = policy.exploration();
-            let mut model = policy.into_model();
-            if merge {
-                model.merge(&theirs)?;
-            } else if model.config() == theirs.config() {
-                model = theirs;
-            } else {
-                return Err(Cannot);
-            }
-            Ok(Policy::new(model, exploration)?)
-        };
-        let mut domain = domain;
-        domain.learner = domain.learner.with_policy(change).map_err(drop)?;
-        domain.adopt(self.arms, version).map_err(drop)?;
-        Ok(domain)
-    }
-}
-
-struct Cannot;
-
-impl From<CannotMerge> for Cannot {
-    fn from(_: CannotMerge) -> Self {
-        Self
-    }
-}
-
-impl From<InvalidConfig> for Cannot {
-    fn from(_: InvalidConfig) -> Self {
-        Self
-    }
-}
-
-/// The stored form of a state as hexadecimal digits.
-pub fn hex<T: Persist>(state: &T) -> String {
-    codec::to_bytes(state).iter().fold(String::new(), |mut text, byte| {
-        text.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
-        text.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
-        text
-    })
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let pairs = text.as_bytes().chunks(2);
-    pairs
-        .map(|pair| match pair {
-            [high, low] => u8::try_from(digit(*high)? << 4 | digit(*low)?).ok(),
-            _ => None,
-        })
-        .collect()
+/// While an experiment runs in a domain, its policy stays as it is.
+pub(crate) fn tried(domain: &str) -> StepError {
+    StepError::new(Category::Conflict, format!("domain `{domain}` is being tried"))
+        .hint("wait for its experiment or stop it: `consort experiment status`")
 }

@@ -23,10 +23,7 @@ impl State {
         let fresh;
         let domain = match self.domains.get(&key) {
             Some(domain) => domain,
-            None if self.domains.len() >= self.config.domains => {
-                let message = format!("more than {} points of choice", self.config.domains);
-                return Err(StepError::new(Category::ResourceExhausted, message));
-            }
+            None if self.domains.len() >= self.config.domains => return Err(self.full()),
             None => {
                 let (version, spec) = self.spec(&question.domain);
                 fresh = Domain::new(spec, version, self.limits()).map_err(|error| {

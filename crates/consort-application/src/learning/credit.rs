@@ -35,6 +35,9 @@ pub(super) struct Tree {
     decisions: BTreeMap<String, VecDeque<u128>>,
     /// Rewards by the run that they are about.
     rewards: BTreeMap<String, VecDeque<Reward>>,
+    /// Of these, how many have met no decision yet.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    waiting: BTreeMap<String, usize>,
     /// Runs in the order in which they became known.
     order: VecDeque<(u64, String)>,
 }
@@ -79,6 +82,7 @@ impl Tree {
         let mut above = Some(run.clone());
         while let Some(run) = above {
             let key = key(tenant, run.as_str());
+            self.waiting.remove(&key);
             for reward in self.rewards.get(&key).into_iter().flatten() {
                 let weight = reward.weight * rule.share.powi(levels(&own, &key));
                 waiting.push(Reward { weight, ..*reward });
@@ -116,18 +120,27 @@ impl Tree {
             let weight = reward.weight * rule.share.powi(levels(key, &own));
             decisions.iter().map(move |decision| (*decision, weight))
         });
-        Some(reached.collect())
+        let reached: Vec<(u128, f64)> = reached.collect();
+        if reached.is_empty() {
+            let waiting = self.waiting.entry(own).or_default();
+            *waiting = (*waiting + 1).min(PER_RUN);
+        }
+        Some(reached)
     }
 
-    /// Forgets runs that became known before `before`, and the oldest beyond `limit`.
-    pub(super) fn forget(&mut self, before: u64, limit: usize) {
+    /// Forgets runs that became known before `before`, and the oldest beyond `limit`; how many
+    /// rewards of theirs never met a decision.
+    pub(super) fn forget(&mut self, before: u64, limit: usize) -> u64 {
+        let mut unmatched = 0;
         while let Some((at, key)) = self.order.front()
             && (*at < before || self.order.len() > limit)
         {
             self.decisions.remove(key);
             self.rewards.remove(key);
+            unmatched += self.waiting.remove(key).unwrap_or(0) as u64;
             self.order.pop_front();
         }
+        unmatched
     }
 }
 
@@ -174,5 +187,17 @@ mod tests {
         }
         tree.forget(50, 20);
         assert_eq!((tree.order.len(), tree.decisions.len()), (20, 20));
+    }
+
+    #[test]
+    fn rewards_of_runs_that_never_decided_anything_are_counted_in_the_end() {
+        let (mut tree, rule) = (Tree::default(), Rule::default());
+        tree.rewarded(0, "t", &run(""), reward(1), rule);
+        tree.rewarded(0, "t", &run("/1"), reward(2), rule);
+        tree.rewarded(0, "t", &run("/1"), reward(3), rule);
+        tree.rewarded(0, "t", &run("/2"), reward(4), rule);
+        tree.decided(1, "t", &run("/2"), 5, rule);
+        assert_eq!(tree.forget(0, 9), 0);
+        assert_eq!(tree.forget(1, 9), 2, "those of `/1`");
     }
 }

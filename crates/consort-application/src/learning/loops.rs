@@ -10,6 +10,9 @@ use super::{Held, Learning, Moved};
 /// Before a failed write is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Before a log that could not be opened is tried again.
+const REOPEN: Duration = Duration::from_secs(30);
+
 impl Learning {
     /// Puts on record and learns whatever is queued, as fast as it comes; sleeps when nothing
     /// does. Ends when `stop` is cancelled, leaving nothing taken.
@@ -22,11 +25,13 @@ impl Learning {
                     biased;
                     () = stop.cancelled() => return,
                     () = self.0.queues.filled() => {}
+                    () = self.open_again(), if self.missing().is_some() => {}
                 },
                 Err(error) => {
                     self.0.failures.fetch_add(1, Ordering::Relaxed);
                     let waiting = held.records.len();
                     tracing::error!(target: "consort", %error, waiting, "signals cannot be put on record");
+                    self.0.stuck.send_replace(Some(error));
                     tokio::select! {
                         biased;
                         () = stop.cancelled() => {
@@ -40,6 +45,15 @@ impl Learning {
             if stop.is_cancelled() && self.0.queues.is_empty() {
                 return;
             }
+        }
+    }
+
+    /// Opens the log that could not be opened, a while later: whatever stood in the way may be
+    /// gone, and nothing is queued meanwhile that would have it opened.
+    async fn open_again(&self) {
+        tokio::time::sleep(REOPEN).await;
+        if self.log().await.is_ok() {
+            tracing::info!(target: "consort", "the learning log is there again");
         }
     }
 

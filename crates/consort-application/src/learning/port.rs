@@ -40,15 +40,14 @@ pub fn subject(text: &str) -> Result<Subject, StepError> {
             Ok(run) => Ok(Subject::Run(run)),
             Err(error) => wrong(error.to_string()),
         },
-        Some(("decision", id)) if !id.is_empty() => Ok(Subject::Decision(id.to_owned())),
-        Some((kind, id)) if !id.is_empty() => {
-            match serde_json::from_value::<Component>(kind.into()) {
-                Ok(component) => Ok(Subject::Component { component, id: id.to_owned() }),
-                Err(_) => wrong(format!("`{kind}` is no kind of component")),
-            }
-        }
-        _ if text.is_empty() => wrong("must not be empty".into()),
-        _ => Ok(Subject::Decision(text.to_owned())),
+        Some((kind, "")) => wrong(format!("needs a name after `{kind}:`")),
+        Some(("decision", id)) => Ok(Subject::Decision(id.to_owned())),
+        Some((kind, id)) => match serde_json::from_value::<Component>(kind.into()) {
+            Ok(component) => Ok(Subject::Component { component, id: id.to_owned() }),
+            Err(_) => wrong(format!("`{kind}` is no kind of component")),
+        },
+        None if text.is_empty() => wrong("must not be empty".into()),
+        None => Ok(Subject::Decision(text.to_owned())),
     }
 }
 
@@ -104,5 +103,22 @@ impl Decider for Learning {
             let decision = &made.decision.id;
             tracing::warn!(target: "consort", decision, %error, "a decision is not on record");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_without_a_name_is_refused_and_no_decision() {
+        for text in ["", "run:", "model:", "decision:", ":x", "mood:x", "run:x"] {
+            let refused = subject(text).unwrap_err();
+            assert_eq!(refused.violations()[0].pointer, "/subject", "{text}");
+        }
+        assert_eq!(subject("a/1").unwrap(), Subject::Decision("a/1".into()));
+        assert_eq!(subject("decision:run:1").unwrap(), Subject::Decision("run:1".into()));
+        let model = Subject::Component { component: Component::Model, id: "a:b".into() };
+        assert_eq!(subject("model:a:b").unwrap(), model);
     }
 }

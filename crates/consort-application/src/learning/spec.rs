@@ -18,6 +18,9 @@ pub type Policy = Agent<Ridge>;
 /// Namespace of the features that no other namespace claims.
 const ANY: &str = "any";
 
+/// Numbers that the matrices of a domain may have: 128 MiB of them.
+const MOST_NUMBERS: usize = 1 << 24;
+
 /// What a candidate needs before it may be chosen.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -130,7 +133,16 @@ impl Spec {
         if self.arms > MAX_ARMS {
             return Err(wrong(format!("domain `{domain}`: `arms` must be 1 to {MAX_ARMS}")));
         }
-        self.build().map(drop).map_err(|error| wrong(format!("domain `{domain}`: {error}")))
+        let error = |error: InvalidConfig| wrong(format!("domain `{domain}`: {error}"));
+        let dim = Schema::new(self.features.clone()).map_err(error)?.dim();
+        if self.arms * dim * dim > MOST_NUMBERS {
+            return Err(wrong(format!(
+                "domain `{domain}`: `features` makes {dim} numbers, too many for {} arms: \
+                 arms · numbers² must be at most {MOST_NUMBERS}",
+                self.arms
+            )));
+        }
+        self.build().map(drop).map_err(error)
     }
 
     /// Name of the rule, for records.

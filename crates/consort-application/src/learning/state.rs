@@ -411,6 +411,6 @@ impl State {
         while self.ledger.early.front().is_some_and(|early| early.reward.at < before) {
             self.drop_early();
         }
-        self.ledger.tree.forget(before, self.config.open);
+        self.ledger.totals.unmatched += self.ledger.tree.forget(before, self.config.open);
     }
 }

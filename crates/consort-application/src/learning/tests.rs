@@ -291,6 +291,7 @@ fn halves_learned_apart_and_merged_are_the_whole() {
             component: Component::Model,
             model: super::hex(theirs.learner().policy().model()),
             arms: theirs.arms().iter().map(|arm| arm.name.clone()).collect(),
+            spec: None,
             merge: true,
         },
     };

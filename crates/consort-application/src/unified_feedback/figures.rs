@@ -27,6 +27,9 @@ pub struct Metrics {
     pub unconsumed_by_form: u64,
     /// Figures by kind of component.
     pub kinds: Vec<KindFigures>,
+    /// The queue of decisions and policy changes.
+    #[serde(default)]
+    pub decisions: Count,
     /// Signals on record by source.
     pub sources: Vec<(Source, u64)>,
     /// What became of everything on record, since the log began.
@@ -74,6 +77,7 @@ impl Metrics {
             applied: flow.applied,
             unconsumed_by_form: flow.unconsumed,
             kinds,
+            decisions: flow.decisions,
             sources: Source::ALL.into_iter().zip(totals.by_source).collect(),
             totals,
             position: state.position(),

@@ -5,6 +5,7 @@
 mod bandits;
 mod crash;
 mod evaluate;
+mod hostile;
 mod hub;
 mod kit;
 mod outage;
