@@ -90,9 +90,7 @@ impl Console {
     }
 
     fn tell(&self, text: &str) {
-        // What comes from outside must not steer the terminal.
-        let harmless = |c: char| if c.is_control() && c != '\n' { '\u{fffd}' } else { c };
-        let text: String = text.chars().map(harmless).chain(['\n']).collect();
+        let text = crate::text::harmless(text) + "\n";
         self.aside(|| {
             // Nowhere is left to report a failure of stderr.
             let _ = io::stderr().lock().write_all(text.as_bytes());

@@ -35,7 +35,7 @@ use crate::{
     fail::Failure,
     reading::{self, Posted},
     settings::Settings,
-    text::table,
+    text::{harmless, table},
 };
 
 /// The learner's log beside the store, for reading; `None` when there is none yet.
@@ -117,6 +117,8 @@ async fn submit(
         at: Some(SystemClock.utc()),
         metadata: Value::Null,
     };
+    // Here already: nobody waits for the answer of another process.
+    signal.check(SystemClock.utc())?;
     let request = serde_json::to_value(Operation::SubmitFeedback { signal, wait: true })
         .map_err(|error| Failure::Usage(error.to_string()))?;
     let callee = <Operation as consort::core::Request>::CALLEE;
@@ -230,7 +232,11 @@ async fn stats(settings: &Settings, console: &Console) -> Result<u8, Failure> {
     if console.json {
         console.print_json(&stats)?;
     } else {
-        console.print(&paint::stats(&stats.totals, &stats.sources, &stats.components))?;
+        console.print(&harmless(&paint::stats(
+            &stats.totals,
+            &stats.sources,
+            &stats.components,
+        )))?;
     }
     Ok(0)
 }
@@ -268,7 +274,7 @@ pub(crate) async fn policies(settings: &Settings, console: &Console) -> Result<u
             paint::number(domain.mean),
         ]
     }));
-    console.print(&table(&rows, &[3, 4, 5, 6, 7]))?;
+    console.print(&harmless(&table(&rows, &[3, 4, 5, 6, 7])))?;
     Ok(0)
 }
 
@@ -298,7 +304,7 @@ pub(crate) async fn arms(
     } else {
         let painted: Vec<String> =
             domains.iter().map(|domain| paint::arms(domain, console.columns())).collect();
-        console.print(&painted.join("\n"))?;
+        console.print(&harmless(&painted.join("\n")))?;
     }
     Ok(0)
 }

@@ -65,6 +65,11 @@ pub(crate) fn wrap(text: &str, columns: usize, indent: &str) -> String {
     lines + &line + "\n"
 }
 
+/// Text from outside in which nothing steers the terminal; lines stay lines.
+pub(crate) fn harmless(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+}
+
 /// Columns that line up, two spaces apart. Those named in `right` are flush right.
 pub(crate) fn table(rows: &[Vec<String>], right: &[usize]) -> String {
     let mut widths: Vec<usize> = Vec::new();

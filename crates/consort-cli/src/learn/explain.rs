@@ -17,7 +17,12 @@ use serde::Serialize;
 
 use super::paint::word;
 use crate::{
-    args, console::Console, fail::Failure, reading, run_ref, settings::Settings, text::moment,
+    args,
+    console::Console,
+    fail::Failure,
+    reading, run_ref,
+    settings::Settings,
+    text::{harmless, moment},
 };
 
 /// The answer of `explain` under `--json`.
@@ -73,13 +78,13 @@ pub(crate) async fn explain(
     if console.json {
         console.print_json(&explained)?;
     } else {
-        console.print(&told(&explained))?;
+        console.print(&harmless(&told(&explained)))?;
     }
     Ok(0)
 }
 
-/// The decision and its own rewards in the learner's log. Reads all of it: nothing is indexed by
-/// decision, because nothing but this asks.
+/// The decision and the rewards that reached it, its own and those of its runs, in the learner's
+/// log. Reads all of it: nothing is indexed by decision, because nothing but this asks.
 async fn search(
     log: &dyn LearningLog,
     id: &str,
@@ -87,7 +92,7 @@ async fn search(
     let (mut found, mut rewards, mut at) = (None, Vec::<Feedback>::new(), 0);
     loop {
         let records = log.read(at, 4096).await?;
-        let Some((last, _)) = records.last() else { return Ok((found, rewards)) };
+        let Some((last, _)) = records.last() else { break };
         at = *last;
         for (_, record) in records {
             match record {
@@ -95,7 +100,7 @@ async fn search(
                     found.get_or_insert(*made);
                 }
                 Record::Feedback(feedback)
-                    if feedback.subject == Subject::Decision(id.into())
+                    if reaches(&feedback.subject, id)
                         // A repeat was not learned either.
                         && !rewards.iter().any(|known| known.id == feedback.id) =>
                 {
@@ -104,6 +109,24 @@ async fn search(
                 _ => {}
             }
         }
+    }
+    if let Some(made) = &found {
+        rewards.retain(|reward| {
+            reward.tenant == made.tenant
+                && (made.run.is_some() || !matches!(reward.subject, Subject::Run(_)))
+        });
+    }
+    Ok((found, rewards))
+}
+
+/// Credit follows the run tree: a reward on a run is about all that was decided in it and below.
+fn reaches(subject: &Subject, decision: &str) -> bool {
+    match subject {
+        Subject::Decision(id) => id == decision,
+        Subject::Run(run) => {
+            decision.strip_prefix(run.as_str()).is_some_and(|rest| rest.starts_with('/'))
+        }
+        Subject::Component { .. } => false,
     }
 }
 
@@ -162,11 +185,14 @@ fn told(explained: &Explained) -> String {
     }
     text.push('\n');
     if rewards.is_empty() {
-        text += "no reward of its own yet\n";
+        text += "no reward yet\n";
     }
     for reward in rewards {
         let (value, weight, source) = (reward.reward, reward.confidence, word(&reward.source));
         let _ = write!(text, "reward {value:.3} (weight {weight:.2}) from {source}");
+        if let Subject::Run(run) = &reward.subject {
+            let _ = write!(text, ", on run {run}");
+        }
         if let Some(category) = reward.category {
             let charged = if category.facts().reward { "charged" } else { "not charged" };
             let _ = write!(text, ", failed with {category}: {charged}");

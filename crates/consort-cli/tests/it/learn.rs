@@ -92,6 +92,12 @@ fn feedback_on_a_run_reaches_its_decisions_and_counts_once() {
     assert_eq!(world.run(&submit).with_code(0).json()["fate"], "duplicate");
     let told = world.run(&["policies", "--json"]).with_code(0).json();
     assert_eq!(domain(&told, "summary_style")["rewards"], 2);
+    let shown = world.run(&["show", &run, "--json"]).with_code(0).json();
+    let entries = shown["entries"].as_array().unwrap();
+    let decision = entries.iter().find(|entry| entry["entry"] == "decision").unwrap();
+    let id = format!("{run}/{}", decision["position"]);
+    let explained = world.run(&["explain", &id]).with_code(0).out;
+    assert!(explained.contains(&format!("from user_explicit, on run {run}")), "{explained}");
     let stats = world.run(&["feedback", "stats", "--json"]).with_code(0).json();
     assert_eq!(
         (&stats["totals"]["signals"], &stats["totals"]["duplicate"]),
@@ -131,10 +137,27 @@ async fn feedback_reaches_the_owner_of_the_store_through_its_inbox() {
     let told = asked.await.unwrap().into_value().unwrap().0;
     assert_eq!(told["totals"]["signals"], 1);
     assert_eq!(told["totals"]["unconsumed"], 1);
+    // Nobody waits for the owner's answer, so what it would refuse is refused here.
+    world.run(&["feedback", "submit", "model:m", "1.5"]).with_code(10);
     // Others read beside the owner.
     let stats = world.run(&["feedback", "stats", "--json"]).with_code(0).json();
     assert_eq!(stats["totals"]["signals"], 1);
     owner.close().await.unwrap();
+}
+
+#[test]
+fn names_from_outside_do_not_steer_the_terminal() {
+    let world = World::new();
+    let ask = json!({"operation": "decide", "component": "model", "domain": "d\u{1b}[2J",
+        "candidates": ["\u{1b}[31mred", "größer"], "features": {"\u{7}": 1}});
+    let ask = world.file("ask.json", ask.to_string());
+    let told = world.run(&["run", "advanced_bandits", "--input", &ask]).with_code(0).json();
+    let id = told["decision"]["id"].as_str().unwrap();
+    for args in [&["policies"][..], &["arms", "größer"], &["feedback", "stats"], &["explain", id]]
+    {
+        let told = world.run(args).with_code(0).out;
+        assert!(!told.contains('\u{1b}') && !told.contains('\u{7}'), "{told:?}");
+    }
 }
 
 #[test]
