@@ -15,7 +15,7 @@ use std::error::Error;
 use std::io::{Write, stdout};
 use std::path::Path;
 
-use consort_bandit::ope::{Estimator, Grouping, Log, Row, mips};
+use consort_bandit::ope::{Estimator, Family, Gate, Grouping, Log, Row, mips};
 use serde::Deserialize;
 
 /// A log as `open_bandit.py` describes it.
@@ -99,6 +99,23 @@ fn difference(told: &Told, logged: &Logged) -> Result<f64, Box<dyn Error>> {
     Ok(largest)
 }
 
+/// Whether each real log can answer at all, and what it answers by default.
+fn verdicts(out: &mut impl Write, folder: &Path, all: &[Told]) -> Result<(), Box<dyn Error>> {
+    writeln!(out, "log,rows it is worth,verdict,truth")?;
+    for told in all.iter().filter(|told| told.name.starts_with("obd")) {
+        let log = Logged::read(folder, told)?.log(told.logging)?;
+        let verdict = match Gate::default().check(&log.diagnostics()) {
+            Ok(()) => {
+                let found = log.tune(Family::SwitchDr, &Family::SwitchDr.candidates())?.estimate;
+                format!("{:.4} ± {:.4}", found.value, found.standard_error)
+            }
+            Err(why) => format!("refused: {why}"),
+        };
+        writeln!(out, "{},{:.1},{verdict},{:.4}", told.name, log.diagnostics().ess, told.truth)?;
+    }
+    Ok(())
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args().nth(1).ok_or("usage: agreement FOLDER-OF-open_bandit.py")?;
     let folder = Path::new(&folder);
@@ -115,6 +132,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "{kind}: {logs} logs, {estimates} estimates, largest relative difference {largest:.1e}"
         )?;
     }
+    verdicts(&mut out, folder, &all)?;
     accuracy::report(&mut out, folder, &all)?;
     Ok(out.flush()?)
 }
