@@ -17,6 +17,7 @@ use consort_bandit::{
     linear::{Config, Hot, Ridge},
     rng::{Draw, normal, uniform},
 };
+use pulp::{Arch, Simd, WithSimd};
 
 const ARMS: usize = 16;
 const CONTEXTS: usize = 1_024;
@@ -150,6 +151,36 @@ fn shared<'a>(model: &'a Hot, contexts: &'a [Vec<f64>]) -> impl FnMut(usize) + '
     }
 }
 
+/// One pass over single-precision numbers: what a decision that reads as many cannot do without.
+struct Pass<'a>(&'a [f32]);
+
+impl WithSimd for Pass<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) -> f32 {
+        let mut sums = [s.splat_f32s(0.0); 8];
+        for group in S::as_simd_f32s(self.0).0.as_chunks::<8>().0 {
+            for at in 0..8 {
+                sums[at] = s.add_f32s(sums[at], group[at]);
+            }
+        }
+        sums.into_iter().map(|sum| s.reduce_sum_f32s(sum)).sum()
+    }
+}
+
+/// Times one pass over `matrices` symmetric matrices, packed.
+fn pass(matrices: usize, dim: usize) {
+    let numbers = vec![1.0_f32; matrices * dim * (dim + 1) / 2 + 16];
+    // From a cache line on.
+    let numbers = &numbers[numbers.as_ptr().align_offset(64)..];
+    let arch = Arch::new();
+    let what = format!("  bare loop: one pass over {} KiB", size_of_val(numbers) / 1024);
+    time(&what, "-", |_| {
+        black_box(arch.dispatch(Pass(black_box(numbers))));
+    });
+}
+
 fn main() {
     let narrow = &contexts(32)[..];
     let model = &learned(ARMS, narrow);
@@ -168,6 +199,8 @@ fn main() {
     let wide = &contexts(128)[..];
     let disjoint = Agent::new(learned(ARMS, wide), LINUCB).expect("a valid rule");
     time("LinUCB, d=128, 16 arms: decision", "5", decisions(&disjoint, wide));
+    pass(ARMS, 128);
     let wider = &contexts(256)[..];
     time("one model for 16 candidates, d=256: decision", "8", shared(&learned(1, wider), wider));
+    pass(1, 256);
 }
