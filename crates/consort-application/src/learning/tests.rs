@@ -158,6 +158,11 @@ fn no_tenant_teaches_anothers_policy() {
 
 #[test]
 fn a_snapshot_and_the_rest_are_the_whole_bit_for_bit() {
+    let small = Subject::Component { component: Component::Model, id: "small".into() };
+    let quiet = Subject::Run(RunId::new(RUN).unwrap().child(9));
+    let sent = |id: String, subject: &Subject, at| {
+        Record::Feedback(Box::new(signal(&id, subject.clone(), 0.5, at)))
+    };
     let records: Vec<Record> = (0..200_u64)
         .flat_map(|n| {
             let id = format!("d{}", n / 2);
@@ -165,6 +170,10 @@ fn a_snapshot_and_the_rest_are_the_whole_bit_for_bit() {
             [
                 made(&id, run, (n % 2) as usize, n),
                 about(&id, &format!("r{n}"), (n % 7) as f64 / 7.0, n),
+                // Each of these comes twice, some of them before what they are about.
+                sent(format!("s{}", n / 2), &small, n),
+                sent(format!("t{}", n / 2), &quiet, n),
+                about(&format!("d{}", n / 2 + 20), &format!("e{}", n / 2), 0.5, n),
             ]
         })
         .collect();
@@ -172,7 +181,7 @@ fn a_snapshot_and_the_rest_are_the_whole_bit_for_bit() {
     for record in &records {
         whole.add(record.clone());
     }
-    for cut in [0, 1, 57, 399] {
+    for cut in [0, 1, 57, 502, 503, 504, 505, 999] {
         let mut half = Log::new(Config::default());
         for record in &records[..cut] {
             half.add(record.clone());
@@ -183,6 +192,7 @@ fn a_snapshot_and_the_rest_are_the_whole_bit_for_bit() {
         for record in &records {
             rest.add(record.clone());
         }
+        assert_eq!(rest.0.totals(), whole.0.totals(), "cut at {cut}");
         assert_eq!(rest.0.to_bytes().unwrap(), whole.0.to_bytes().unwrap(), "cut at {cut}");
     }
 }

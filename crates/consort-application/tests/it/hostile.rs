@@ -83,6 +83,21 @@ async fn a_signal_from_the_future_is_refused_and_closes_no_decision() {
 }
 
 #[tokio::test]
+async fn what_is_not_known_yet_is_absent_and_not_perfect() {
+    let kit = Kit::start(Config::default()).await;
+    let report = async || match kit.ask(Operation::Health).await.unwrap() {
+        Outcome::Succeeded { value: Answer::Health(report) } => report,
+        other => panic!("{other:?}"),
+    };
+    let empty = report().await;
+    assert_eq!((empty.overall, empty.components.len()), (None, 0));
+    kit.decide("route", &["a"]).await;
+    kit.ask(Operation::Flush).await.unwrap();
+    let unjudged = report().await;
+    assert_eq!((unjudged.overall, unjudged.components[0].health), (None, None));
+}
+
+#[tokio::test]
 async fn a_reward_that_makes_no_sense_is_refused_by_its_field() {
     let kit = Kit::start(Config::default()).await;
     let reward = async |decision: String, reward: f64, id: Option<String>| {
