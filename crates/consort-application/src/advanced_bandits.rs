@@ -273,14 +273,20 @@ impl Orchestrator for AdvancedBandits {
                 Answer::Rewarded { fate: self.reward(cx, decision, reward, id).await? }
             }
             Operation::Summary { domain } => {
-                let domains = view::summaries(&self.learning.state(), tenant, domain.as_deref());
+                let domains = {
+                    let (state, now) = (self.learning.state(), self.learning.now());
+                    view::summaries(&state, tenant, domain.as_deref(), now)
+                };
                 match domain {
                     Some(domain) if domains.is_empty() => return Err(unknown(&domain)),
                     _ => Answer::Summary { domains },
                 }
             }
             Operation::Compare { domain } => {
-                let domains = view::compare(&self.learning.state(), tenant, &domain);
+                let domains = {
+                    let (state, now) = (self.learning.state(), self.learning.now());
+                    view::compare(&state, tenant, &domain, now)
+                };
                 if domains.is_empty() {
                     return Err(unknown(&domain));
                 }

@@ -13,7 +13,7 @@ use consort::{
     application::{
         advanced_bandits::view::{self, Summary},
         learning::{self, State, Totals},
-        unified_feedback::{Answer, Health, NewSignal, Operation},
+        unified_feedback::{Answer, Health, HealthReport, NewSignal, Operation},
     },
     core::{
         Category, Clock, Context, Name, Outcome, StepError, SystemClock, TenantId,
@@ -213,20 +213,8 @@ struct Stats {
 async fn stats(settings: &Settings, console: &Console) -> Result<u8, Failure> {
     let state = state(settings).await?;
     let totals = state.totals().clone();
-    let (now, limits) = (SystemClock.utc().0, state.config().health);
-    let tenant = TenantId::default();
-    let own = state.health().iter().filter(|((of, ..), _)| of == tenant.as_str());
-    let components = own
-        .map(|((_, component, id), window)| Health {
-            component: *component,
-            id: id.clone(),
-            health: window.health(&limits),
-            average: window.average(),
-            samples: window.samples() as u64,
-            standing: window.standing(now),
-            refused: window.refusal(now),
-        })
-        .collect();
+    let report = HealthReport::at(&state, &TenantId::default(), SystemClock.utc());
+    let components = report.components;
     let sources = Source::ALL.into_iter().zip(totals.by_source).collect();
     let stats = Stats { position: state.position(), totals, sources, components };
     if console.json {
@@ -251,7 +239,7 @@ struct Domains {
 
 pub(crate) async fn policies(settings: &Settings, console: &Console) -> Result<u8, Failure> {
     let state = state(settings).await?;
-    let domains = view::summaries(&state, TenantId::default().as_str(), None);
+    let domains = view::summaries(&state, TenantId::default().as_str(), None, SystemClock.utc());
     if console.json {
         console.print_json(&Domains { domains })?;
         return Ok(0);
@@ -284,7 +272,7 @@ pub(crate) async fn arms(
     typed: args::Arms,
 ) -> Result<u8, Failure> {
     let state = state(settings).await?;
-    let all = view::summaries(&state, TenantId::default().as_str(), None);
+    let all = view::summaries(&state, TenantId::default().as_str(), None, SystemClock.utc());
     let name = &typed.component;
     let wanted = |domain: &Summary| {
         domain.domain == *name || domain.arms.iter().any(|arm| arm.name == *name)

@@ -1,7 +1,7 @@
 //! What is told of domains, arms and decisions. Computed from the state; nothing is made up.
 
 use consort_bandit::{ArmSet, inference::Phase};
-use consort_core::{Component, Decision, StepError};
+use consort_core::{Component, Decision, StepError, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -74,7 +74,7 @@ pub struct Compared {
     pub arms: Vec<Arm>,
 }
 
-fn arms(state: &State, key: &Key, domain: &Domain) -> Vec<Arm> {
+fn arms(state: &State, key: &Key, domain: &Domain, now: Timestamp) -> Vec<Arm> {
     let (tenant, component, _) = key;
     let limits = state.config().health;
     let arm = |(at, stats): (usize, &crate::learning::ArmStats)| {
@@ -87,18 +87,18 @@ fn arms(state: &State, key: &Key, domain: &Domain) -> Vec<Arm> {
             interval: stats.interval().map(|interval| (interval.low, interval.high)),
             share: domain.share(at),
             health: window.and_then(|window| window.health(&limits)),
-            standing: window.map_or(Standing::Enabled, |window| window.standing(state.now())),
+            standing: window.map_or(Standing::Enabled, |window| window.standing(now.0)),
         }
     };
     domain.arms().iter().enumerate().map(arm).collect()
 }
 
-/// The domains of a tenant, or the one of this name.
-pub fn summaries(state: &State, tenant: &str, name: Option<&str>) -> Vec<Summary> {
+/// The domains of a tenant, or the one of this name, as they are `now`.
+pub fn summaries(state: &State, tenant: &str, name: Option<&str>, now: Timestamp) -> Vec<Summary> {
     let wanted = |key: &Key| key.0 == tenant && name.is_none_or(|name| key.2 == name);
     let domains = state.domains().iter().filter(|(key, _)| wanted(key));
     let summary = |(key, domain): (&Key, &Domain)| {
-        let arms = arms(state, key, domain);
+        let arms = arms(state, key, domain, now);
         let rewards: u64 = domain.arms().iter().map(|arm| arm.rewards).sum();
         let sum: f64 = domain.arms().iter().map(|arm| arm.sum).sum();
         Summary {
@@ -117,11 +117,11 @@ pub fn summaries(state: &State, tenant: &str, name: Option<&str>) -> Vec<Summary
     domains.map(summary).collect()
 }
 
-/// How the arms of a domain compare, for each kind of component that it chooses.
-pub fn compare(state: &State, tenant: &str, name: &str) -> Vec<Compared> {
+/// How the arms of a domain compare `now`, for each kind of component that it chooses.
+pub fn compare(state: &State, tenant: &str, name: &str, now: Timestamp) -> Vec<Compared> {
     let domains = state.domains().iter().filter(|(key, _)| key.0 == tenant && key.2 == name);
     let compared = |(key, domain): (&Key, &Domain)| {
-        let arms = arms(state, key, domain);
+        let arms = arms(state, key, domain, now);
         let beats = |a: &Arm, b: &Arm| match (a.interval, b.interval) {
             (Some((low, _)), Some((_, high))) => low > high,
             _ => false,

@@ -1,11 +1,11 @@
 //! What the hub tells about itself: figures and health. Everything was counted; what is not known
 //! is absent.
 
-use consort_core::{Component, TenantId, learning::Source};
+use consort_core::{Component, TenantId, Timestamp, learning::Source};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::learning::{Count, Learning, Standing, Totals};
+use crate::learning::{Count, Learning, Standing, State, Totals};
 
 /// All figures.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -125,8 +125,11 @@ pub struct HealthReport {
 impl HealthReport {
     /// Of this moment.
     pub fn of(learning: &Learning, tenant: &TenantId) -> Self {
-        let now = learning.now().0;
-        let state = learning.state();
+        Self::at(&learning.state(), tenant, learning.now())
+    }
+
+    /// What is known, as it stands `now`.
+    pub fn at(state: &State, tenant: &TenantId, now: Timestamp) -> Self {
         let limits = state.config().health;
         let own = state.health().iter().filter(|((of, ..), _)| of == tenant.as_str());
         let components: Vec<Health> = own
@@ -136,8 +139,8 @@ impl HealthReport {
                 health: window.health(&limits),
                 average: window.average(),
                 samples: window.samples() as u64,
-                standing: window.standing(now),
-                refused: window.refusal(now),
+                standing: window.standing(now.0),
+                refused: window.refusal(now.0),
             })
             .collect();
         let known: Vec<f64> = components.iter().filter_map(|one| one.health).collect();

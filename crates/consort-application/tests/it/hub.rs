@@ -165,6 +165,14 @@ async fn f9_a_disabled_component_takes_no_signals_and_comes_back() {
     }
     assert_eq!(kit.decide("route", &["a", "b"]).await.1, "b");
     kit.clock.set(consort_core::Timestamp(1_000_000 + 60_000));
+    let summary = advanced_bandits::Operation::Summary { domain: None };
+    let Outcome::Succeeded { value: advanced_bandits::Answer::Summary { domains } } =
+        kit.ask(summary).await.unwrap()
+    else {
+        panic!()
+    };
+    // Its rest is over by the clock, although nothing was learned since.
+    assert_eq!(domains[0].arms[0].standing, Standing::Probation { times: 1 });
     for n in 20..25 {
         submit(n, 0.9).await.unwrap();
     }
