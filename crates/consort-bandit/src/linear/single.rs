@@ -9,6 +9,8 @@
 //! pairs (i, i + n/2) are left over and come last. A sum keeps sixteen partial ones, so it has
 //! the same bits on vectors of any width.
 
+use std::ops::Range;
+
 use pulp::{Arch, Simd, WithSimd, bytemuck};
 
 use super::aligned::Aligned;
@@ -111,39 +113,80 @@ fn double_to_the_end(from: &[f64], out: &mut [f32]) {
     from.iter().zip(out).for_each(|(from, out)| *out = (2.0 * from) as f32);
 }
 
-/// x_i·x_j in the order of a packed matrix, [`LANES`] more behind; `twice` gets x two times over.
-#[inline(always)]
-fn products<S: Simd>(s: S, x: &[f64], twice: &mut [f32], out: &mut [f32]) {
-    let (n, half) = (x.len(), x.len().div_ceil(2));
-    let (first, second) = twice.split_at_mut(n);
-    for ((x, first), second) in x.iter().zip(first).zip(second) {
-        (*first, *second) = (*x as f32, *x as f32);
+/// Matrices of as many rows are not multiplied out as a whole: the products would push what is
+/// read once out of the nearest cache.
+const WIDE: usize = 64;
+
+/// A vector, twice over and in single precision, and what is made of it.
+struct Products<'a> {
+    n: usize,
+    twice: &'a [f32],
+}
+
+impl<'a> Products<'a> {
+    /// `twice` gets x two times over, and zeros behind.
+    #[inline(always)]
+    fn of(x: &[f64], twice: &'a mut [f32]) -> Self {
+        let n = x.len();
+        let (first, second) = twice.split_at_mut(n);
+        for ((x, first), second) in x.iter().zip(first).zip(second) {
+            (*first, *second) = (*x as f32, *x as f32);
+        }
+        twice[2 * n..].fill(0.0);
+        Self { n, twice }
     }
-    twice[2 * n..].fill(0.0);
-    match half.div_ceil(LANES) {
-        1 => rows::<S, 1>(s, n, half, twice, out),
-        2 => rows::<S, 2>(s, n, half, twice, out),
-        pieces => {
-            for i in 0..n {
-                for at in (0..pieces * LANES).step_by(LANES) {
-                    row::<S, 1>(s, twice[i], &twice[i + at..], &mut out[i * half + at..]);
+
+    /// Rows made at a time.
+    const fn step(&self) -> usize {
+        if self.n < WIDE { self.n } else { LANES }
+    }
+
+    /// Writes x_i·x_j of [`Products::step`] rows from `first` on, in the order of a packed matrix,
+    /// [`LANES`] more behind, and returns how many that are. The last rows bring along the pairs
+    /// that are left over.
+    #[inline(always)]
+    fn write<S: Simd>(&self, s: S, first: usize, out: &mut [f32]) -> usize {
+        let (n, half, twice) = (self.n, self.n.div_ceil(2), self.twice);
+        let end = n.min(first + self.step());
+        match half.div_ceil(LANES) {
+            1 => rows::<S, 1>(s, first..end, half, twice, out),
+            2 => rows::<S, 2>(s, first..end, half, twice, out),
+            4 => rows::<S, 4>(s, first..end, half, twice, out),
+            8 => rows::<S, 8>(s, first..end, half, twice, out),
+            pieces => {
+                for i in first..end {
+                    for at in (0..pieces * LANES).step_by(LANES) {
+                        let out = &mut out[(i - first) * half + at..];
+                        row::<S, 1>(s, twice[i], &twice[i + at..], out);
+                    }
                 }
             }
         }
-    }
-    let across = if n % 2 == 0 { half } else { 0 };
-    let left = &mut out[n * half..];
-    left[across..].fill(0.0);
-    for (i, out) in left[..across].iter_mut().enumerate() {
-        *out = twice[i] * twice[i + half];
+        let made = (end - first) * half;
+        if end < n {
+            return made;
+        }
+        let across = if n % 2 == 0 { half } else { 0 };
+        let left = &mut out[made..];
+        left[across..across + LANES].fill(0.0);
+        for (i, out) in left[..across].iter_mut().enumerate() {
+            *out = twice[i] * twice[i + half];
+        }
+        packed(n) - first * half
     }
 }
 
 /// Rows of `P` times [`LANES`] entries. What is too much is written over by the next row.
 #[inline(always)]
-fn rows<S: Simd, const P: usize>(s: S, n: usize, half: usize, twice: &[f32], out: &mut [f32]) {
-    for i in 0..n {
-        row::<S, P>(s, twice[i], &twice[i..], &mut out[i * half..]);
+fn rows<S: Simd, const P: usize>(
+    s: S,
+    rows: Range<usize>,
+    half: usize,
+    twice: &[f32],
+    out: &mut [f32],
+) {
+    for (at, i) in rows.enumerate() {
+        row::<S, P>(s, twice[i], &twice[i..], &mut out[at * half..]);
     }
 }
 
@@ -172,15 +215,14 @@ impl WithSimd for Squares<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
         let Self { copy, available, x, work, out } = self;
-        let (products_of_x, twice) = work.split_at_mut(packed(copy.n) + LANES);
-        products(s, x, twice, products_of_x);
-        let products_of_x = &products_of_x[..packed(copy.n)];
+        let (room, twice) = work.split_at_mut(packed(copy.n) + LANES);
+        let products = Products::of(x, twice);
         // As many matrices at once as there are registers for their partial sums.
         match S::F32_LANES {
-            16 => groups::<S, 8, 1>(s, copy, available, products_of_x, out),
-            8 => groups::<S, 4, 2>(s, copy, available, products_of_x, out),
-            4 => groups::<S, 2, 4>(s, copy, available, products_of_x, out),
-            _ => groups::<S, 1, LANES>(s, copy, available, products_of_x, out),
+            16 => groups::<S, 8, 1>(s, copy, available, &products, room, out),
+            8 => groups::<S, 4, 2>(s, copy, available, &products, room, out),
+            4 => groups::<S, 2, 4>(s, copy, available, &products, room, out),
+            _ => groups::<S, 1, LANES>(s, copy, available, &products, room, out),
         }
     }
 }
@@ -191,10 +233,14 @@ fn groups<S: Simd, const G: usize, const V: usize>(
     s: S,
     copy: &Single,
     available: &ArmSet,
-    products: &[f32],
+    products: &Products<'_>,
+    room: &mut [f32],
     out: &mut [f64],
 ) {
-    let products: &[[S::f32s; V]] = S::as_simd_f32s(products).0.as_chunks().0;
+    let whole = products.step() == products.n;
+    if whole {
+        products.write(s, 0, room);
+    }
     let mut arms = available.iter();
     while let Some(first) = arms.next() {
         // A group that is not full takes its first matrix again. Plain loops: closures would hide
@@ -206,14 +252,15 @@ fn groups<S: Simd, const G: usize, const V: usize>(
                 (group[g], matrices[g]) = (arm, copy.get::<S, V>(arm));
             }
         }
-        for matrix in &mut matrices {
-            *matrix = &matrix[..products.len()];
-        }
         let mut sums = [[s.splat_f32s(0.0); V]; G];
-        for at in 0..products.len() {
-            for g in 0..G {
-                for v in 0..V {
-                    sums[g][v] = s.mul_add_f32s(matrices[g][at][v], products[at][v], sums[g][v]);
+        if whole {
+            add(s, &room[..packed(products.n)], &matrices, &mut sums);
+        } else {
+            for row in (0..products.n).step_by(products.step()) {
+                let made = products.write(s, row, room);
+                add(s, &room[..made], &matrices, &mut sums);
+                for matrix in &mut matrices {
+                    *matrix = &matrix[made / LANES..];
                 }
             }
         }
@@ -221,6 +268,30 @@ fn groups<S: Simd, const G: usize, const V: usize>(
             out[arm] = f64::from(total(s, sums));
         }
     }
+}
+
+/// Adds what the next entries of the matrices and as many products give.
+#[inline(always)]
+fn add<S: Simd, const G: usize, const V: usize>(
+    s: S,
+    products: &[f32],
+    matrices: &[&[[S::f32s; V]]; G],
+    sums: &mut [[S::f32s; V]; G],
+) {
+    let products: &[[S::f32s; V]] = S::as_simd_f32s(products).0.as_chunks().0;
+    let mut matrices = *matrices;
+    for matrix in &mut matrices {
+        *matrix = &matrix[..products.len()];
+    }
+    let mut own = *sums;
+    for at in 0..products.len() {
+        for g in 0..G {
+            for v in 0..V {
+                own[g][v] = s.mul_add_f32s(matrices[g][at][v], products[at][v], own[g][v]);
+            }
+        }
+    }
+    *sums = own;
 }
 
 /// Sixteen partial sums added by halves, as vector units do.
@@ -254,7 +325,7 @@ mod tests {
 
     #[test]
     fn squares_are_those_of_the_matrix_and_the_same_bits_on_any_width() {
-        for n in [1, 2, 3, 15, 16, 31, 32, 33, 34, 64, 65] {
+        for n in [1, 2, 3, 15, 16, 31, 32, 33, 34, 63, 64, 65, 80, 97, 128, 129] {
             let stride = padded(n);
             let cell = |arm: usize, i: usize, j: usize| {
                 normal(1, arm as u64, (i.min(j) * n + i.max(j)) as u64)
