@@ -24,6 +24,7 @@ const LANES: usize = 16;
 pub(crate) struct Single {
     data: Aligned,
     n: usize,
+    count: usize,
 }
 
 /// Entries of a packed matrix, zeros at its end included.
@@ -33,7 +34,7 @@ const fn packed(n: usize) -> usize {
 
 impl Single {
     pub(crate) fn new(n: usize, count: usize) -> Self {
-        Self { data: Aligned::zeros(count * packed(n) / 2), n }
+        Self { data: Aligned::zeros(count * packed(n) / 2), n, count }
     }
 
     /// Floats that [`Squares`] needs to work in, a multiple of [`LANES`].
@@ -217,6 +218,15 @@ impl WithSimd for Squares<'_> {
         let Self { copy, available, x, work, out } = self;
         let (room, twice) = work.split_at_mut(packed(copy.n) + LANES);
         let products = Products::of(x, twice);
+        if copy.count == 1 && available.contains(0) {
+            out[0] = match S::F32_LANES {
+                16 => alone::<S, 1>(s, copy, &products, room),
+                8 => alone::<S, 2>(s, copy, &products, room),
+                4 => alone::<S, 4>(s, copy, &products, room),
+                _ => alone::<S, LANES>(s, copy, &products, room),
+            };
+            return;
+        }
         // As many matrices at once as there are registers for their partial sums.
         match S::F32_LANES {
             16 => groups::<S, 8, 1>(s, copy, available, &products, room, out),
@@ -268,6 +278,41 @@ fn groups<S: Simd, const G: usize, const V: usize>(
             out[arm] = f64::from(total(s, sums));
         }
     }
+}
+
+/// The square of the only matrix there is: in as many partial sums as a group has, so that they
+/// do not wait for each other.
+#[inline(always)]
+fn alone<S: Simd, const V: usize>(
+    s: S,
+    copy: &Single,
+    products: &Products<'_>,
+    room: &mut [f32],
+) -> f64 {
+    const G: usize = 8;
+    let mut matrix = copy.get::<S, V>(0);
+    let mut sums = [[s.splat_f32s(0.0); V]; G];
+    for row in (0..products.n).step_by(products.step()) {
+        let made = products.write(s, row, room);
+        let (own, rest) = matrix.split_at(made / LANES);
+        matrix = rest;
+        let made: &[[S::f32s; V]] = S::as_simd_f32s(&room[..made]).0.as_chunks().0;
+        let (own, own_left) = own.as_chunks::<G>();
+        let (made, made_left) = made.as_chunks::<G>();
+        for (own, made) in own.iter().zip(made) {
+            for g in 0..G {
+                for v in 0..V {
+                    sums[g][v] = s.mul_add_f32s(own[g][v], made[g][v], sums[g][v]);
+                }
+            }
+        }
+        for (g, (own, made)) in own_left.iter().zip(made_left).enumerate() {
+            for v in 0..V {
+                sums[g][v] = s.mul_add_f32s(own[v], made[v], sums[g][v]);
+            }
+        }
+    }
+    sums.iter().map(|sums| f64::from(total(s, sums))).sum()
 }
 
 /// Adds what the next entries of the matrices and as many products give.
@@ -337,6 +382,12 @@ mod tests {
                 copy.refresh(Arch::new(), arm, &m, stride);
             }
             let x: Vec<f64> = (0..n).map(|i| normal(2, 0, i as u64)).collect();
+            let mut only = Single::new(n, 1);
+            only.data.get_mut().copy_from_slice(&copy.data.get()[..packed(n) / 2]);
+            let found = squares(|squares| Arch::new().dispatch(squares), &only, &x)[0];
+            assert_eq!(found, squares(|squares| squares.with_simd(Scalar), &only, &x)[0]);
+            let of_many = squares(|squares| Arch::new().dispatch(squares), &copy, &x)[0];
+            assert!((found - of_many).abs() <= 1e-5 * x.iter().map(|x| x * x).sum::<f64>());
             let found = squares(|squares| Arch::new().dispatch(squares), &copy, &x);
             let scalar = squares(|squares| squares.with_simd(Scalar), &copy, &x);
             assert_eq!(found, scalar);
