@@ -173,6 +173,56 @@ fn tuning_cuts_heavy_weights_and_keeps_light_ones() {
     assert!((light.estimate.value - 0.4).abs() < 0.03);
 }
 
+/// A log whose truth is known: ten classes, two classifiers that are mostly right, one that logs
+/// with half of its choices at random and one to be judged; and a fair model of the rewards.
+fn classified(seed: u64) -> (Log, f64) {
+    let u = |stream, i| uniform(500 + seed, stream, i);
+    let around = |best: usize, share: f64| -> Vec<f64> {
+        let odds = |arm| share / 10.0 + if arm == best { 1.0 - share } else { 0.0 };
+        (0..10).map(odds).collect()
+    };
+    let (mut log, mut truth) = (Log::new(10).unwrap(), 0.0);
+    for i in 0..1000 {
+        let class = (u(0, i) * 10.0) as usize;
+        let guess = |right: f64, stream| {
+            let any = (u(stream + 1, i) * 10.0) as usize;
+            if u(stream, i) < right { class } else { any }
+        };
+        let (logging, target) = (around(guess(0.9, 1), 0.5), around(guess(0.95, 3), 0.1));
+        let mut left = u(5, i);
+        let drawn = logging.iter().position(|p| {
+            left -= p;
+            left < 0.0
+        });
+        let arm = drawn.unwrap_or(9);
+        let q = |a: u64| if a == class as u64 { 0.8 } else { 0.1 } + 0.1 * (u(6 + a, i) - 0.5);
+        let predicted: Vec<f64> = (0..10).map(q).collect();
+        let (reward, propensity) = (f64::from(u8::from(arm == class)), logging[arm]);
+        let (target, logging, predicted) = (&target[..], &logging[..], &predicted[..]);
+        log.push(&Row { arm, reward, propensity, target, predicted, logging }).unwrap();
+        truth += target[class] / 1000.0;
+    }
+    (log, truth)
+}
+
+#[test]
+fn the_default_is_closer_to_a_known_truth_than_weights_or_model_alone() {
+    let mut errors = [0.0; 4];
+    for seed in 0..30 {
+        let (log, truth) = classified(seed);
+        let plain = [Estimator::Dm, Estimator::Ips, Estimator::Snips];
+        let mut values = plain.map(|estimator| log.estimate(estimator).unwrap().value).to_vec();
+        let default = log.tune(Family::SwitchDr, &Family::SwitchDr.candidates()).unwrap();
+        values.push(default.estimate.value);
+        for (error, value) in errors.iter_mut().zip(values) {
+            *error += (value / truth - 1.0).powi(2) / 30.0;
+        }
+    }
+    let [plain @ .., default] = errors.map(f64::sqrt);
+    assert!(default < 0.02, "{default} {plain:?}");
+    assert!(plain.iter().all(|error| default < *error), "{default} {plain:?}");
+}
+
 #[test]
 fn cross_fitting_never_predicts_a_row_it_saw() {
     // Rewards are noise: a model that saw its own rows would correlate with them.
