@@ -16,7 +16,7 @@ use serde_json::Value;
 pub use figures::{Health, HealthReport, KindFigures, Metrics};
 use trajectory::{Evaluated, Trajectory};
 
-use crate::learning::{Fate, Learning};
+use crate::learning::{Fate, Learning, Standing};
 
 /// A signal as it is submitted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -248,8 +248,10 @@ impl UnifiedFeedback {
         let Subject::Component { component, id } = &signal.subject else { return None };
         let state = self.learning.state();
         let window = state.health().get(&(tenant.to_string(), *component, id.clone()))?;
-        let why = window.refusal(self.learning.now().0)?;
-        Some(format!("component `{id}` is {why}"))
+        let now = self.learning.now().0;
+        // One that only asked for a pause is well: what came of it before is worth knowing.
+        matches!(window.standing(now), Standing::Disabled { .. })
+            .then(|| format!("component `{id}` is {}", window.refusal(now).unwrap_or_default()))
     }
 }
 

@@ -63,7 +63,7 @@ pub(super) struct Ledger {
     pub(super) tree: Tree,
     pub(super) routes: VecDeque<(u64, u128, Route)>,
     pub(super) early: VecDeque<Early>,
-    /// Signals about components that were taken: a repeat within this memory counts once.
+    /// Signals about components, and excused ones: a repeat within this memory counts once.
     pub(super) seen: VecDeque<u128>,
 }
 
@@ -352,9 +352,17 @@ impl State {
         if !self.ledger.health.contains_key(&watched) {
             return Fate::Unconsumed;
         }
-        let id = digest(tenant, &format!("{component:?} {name}"), signal);
-        if !self.known.insert(id) {
+        if !self.is_new(digest(tenant, &format!("{component:?} {name}"), signal)) {
             return Fate::Duplicate;
+        }
+        self.watch(&watched, reward);
+        Fate::Observed
+    }
+
+    /// Remembers a signal that no learner does; false for a repeat.
+    fn is_new(&mut self, id: u128) -> bool {
+        if !self.known.insert(id) {
+            return false;
         }
         self.ledger.seen.push_back(id);
         if self.ledger.seen.len() > self.config.early
@@ -362,8 +370,7 @@ impl State {
         {
             self.known.remove(&oldest);
         }
-        self.watch(&watched, reward);
-        Fate::Observed
+        true
     }
 
     fn watch(&mut self, watched: &Watched, reward: Reward) {
@@ -379,16 +386,24 @@ impl State {
     /// component is left out for a while.
     fn excuse(&mut self, feedback: &Feedback) -> Fate {
         let tenant = feedback.tenant.as_str();
-        let watched = match &feedback.subject {
-            Subject::Decision(decision) => self
-                .by_decision
-                .get(&digest(tenant, "decision", decision))
-                .map(|route| (route.key.0.clone(), route.key.1, route.arm.clone())),
-            Subject::Component { component, id } => {
-                Some((tenant.to_owned(), *component, id.clone()))
+        let (about, watched) = match &feedback.subject {
+            Subject::Decision(decision) => {
+                let route = self.by_decision.get(&digest(tenant, "decision", decision));
+                let watched = route.map(|route| {
+                    let (tenant, component, _) = &route.key;
+                    (tenant.clone(), *component, route.arm.clone())
+                });
+                (format!("decision {decision}"), watched)
             }
-            Subject::Run(_) => None,
+            Subject::Component { component, id } => {
+                let watched = (tenant.to_owned(), *component, id.clone());
+                (format!("{component:?} {id}"), Some(watched))
+            }
+            Subject::Run(run) => (format!("run {run}"), None),
         };
+        if !self.is_new(digest(tenant, &format!("excused {about}"), &feedback.id)) {
+            return Fate::Duplicate;
+        }
         let not_now = feedback.category.is_some_and(Category::is_transient);
         let limits = self.config.health;
         if let Some(window) = watched.and_then(|watched| self.ledger.health.get_mut(&watched))

@@ -103,8 +103,9 @@ fn every_signal_has_exactly_one_fate() {
     assert_eq!(log.add(about("e", "r", 0.7, 4)), Fate::Early);
     assert_eq!(log.add(about("e", "r", 0.7, 4)), Fate::Duplicate);
     assert_eq!(log.add(failed("d", "r3", Category::CircuitOpen, 5)), Fate::Excused);
+    assert_eq!(log.add(failed("d", "r3", Category::CircuitOpen, 6)), Fate::Duplicate);
     assert_eq!(log.add(failed("d", "r4", Category::ModelFailed, 5)), Fate::Learned);
-    assert_eq!(log.add(about("d", "r5", 1.5, 5)), Fate::Refused);
+    assert_eq!(log.add(about("d", "r5", 1.5, 6)), Fate::Refused);
     let component = |id: &str| Subject::Component { component: Component::Model, id: id.into() };
     let of = |id, to| Record::Feedback(Box::new(signal(id, component(to), 0.5, 6)));
     assert_eq!(log.add(of("s", "small")), Fate::Observed);
@@ -114,7 +115,7 @@ fn every_signal_has_exactly_one_fate() {
     let totals = log.0.totals();
     let fates = totals.learned + totals.observed + totals.early + totals.duplicate + totals.closed;
     let fates = fates + totals.excused + totals.unconsumed + totals.refused;
-    assert_eq!((totals.signals, fates), (11, 11), "{totals:?}");
+    assert_eq!((totals.signals, fates), (12, 12), "{totals:?}");
     assert_eq!((totals.learned, totals.learned_late), (3, 1));
 }
 

@@ -173,6 +173,21 @@ async fn knowledge_of_other_features_is_never_taken_for_ones_own() {
 }
 
 #[tokio::test]
+async fn a_pause_that_was_asked_for_is_no_illness() {
+    let kit = Kit::start(Config::default()).await;
+    kit.decide("route", &["a", "b"]).await;
+    let about = |id: &str, category| {
+        let subject = Subject::Component { component: Component::Model, id: "a".into() };
+        NewSignal { category, ..signal(id, subject, 0.7) }
+    };
+    let not_now = || about("not now", Some(Category::CircuitOpen));
+    assert_eq!(fate(&kit, not_now()).await, Some(Fate::Excused));
+    assert_eq!(kit.decide("route", &["a", "b"]).await.1, "b");
+    assert_eq!(fate(&kit, about("earlier", None)).await, Some(Fate::Observed));
+    assert_eq!(fate(&kit, not_now()).await, Some(Fate::Duplicate));
+}
+
+#[tokio::test]
 async fn what_was_learned_elsewhere_is_merged_once() {
     let (_, exported) = taught(0.9).await;
     let kit = Kit::start(Config::default()).await;
