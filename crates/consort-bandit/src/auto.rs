@@ -4,9 +4,10 @@
 //! which predictor is best: each is scored on predictions made before the reward was seen, and
 //! their predictions are averaged with Bayesian weights. The predictors differ in what they can
 //! see (nothing but the arm, linear effects, thresholds and pairs, smooth curves) and in what they
-//! assume (nothing, that few features matter, that exactly one arm is right). One that has fallen
-//! behind for good is retired. When the leading predictor promises more than comes, the arms
-//! concerned start afresh from the last examples since the change.
+//! assume (nothing, that few features matter, that arms resemble each other, that the past fades,
+//! that exactly one arm is right). One that has fallen behind for good is retired. When the leading
+//! predictor promises more than comes, the arms concerned start afresh from the last examples since
+//! the change; a single arm that fell is tried again now and then, in case it recovers.
 //!
 //! ```
 //! use consort_bandit::{ArmSet, Example, Odds, Policy, automatic, auto, rng::Draw};
@@ -21,6 +22,8 @@
 
 mod family;
 mod memory;
+mod predictor;
+mod recall;
 mod standing;
 mod state;
 #[cfg(test)]
@@ -37,6 +40,8 @@ use crate::model::{Example, MAX_DIM, Model, Scores};
 use crate::rule::Rule;
 use family::{Family, Reading, Sight};
 use memory::Memory;
+use predictor::Assumes;
+use recall::Recall;
 use standing::{Standing, Verdict};
 
 /// Optimism of the default policy, in units of the estimated reward noise.
@@ -125,8 +130,12 @@ pub struct Auto {
     /// Discounted squared errors of the average, and their number.
     noise: (f64, f64),
     changes: Vec<Change>,
+    /// By arm, what it was before it fell.
+    recalls: Vec<Option<Recall>>,
     restarted: u64,
     buffer: Vec<f64>,
+    /// Mapped features of one example.
+    features: Vec<f64>,
 }
 
 impl Auto {
@@ -138,11 +147,11 @@ impl Auto {
     pub fn new(config: Config) -> Result<Self, InvalidConfig> {
         let config = config.validate()?;
         let families = Self::members(config)?;
-        let heads = families.iter().map(Family::heads).sum();
+        let standings = families.iter().flat_map(Family::priors);
+        let standings = standings.map(|prior| Standing::new(config.arms, prior));
         Ok(Self {
             config,
-            families,
-            standings: vec![Standing::new(config.arms)?; heads],
+            standings: standings.collect::<Result<_, _>>()?,
             scaler: Scaler::new(config.dim),
             units: vec![1.0; config.dim],
             memory: Memory::new(config.dim),
@@ -151,21 +160,27 @@ impl Auto {
             rewards: (0.5, 1.0),
             noise: (0.1, 1.0),
             changes: Vec::new(),
+            recalls: vec![None; config.arms],
             restarted: 0,
             buffer: vec![0.0; config.dim],
+            features: vec![0.0; families.iter().map(Family::used).max().unwrap_or(0)],
+            families,
         })
     }
 
     fn members(config: Config) -> Result<Vec<Family>, InvalidConfig> {
-        let mut families = vec![Family::new(config, Map::Nothing, 1.0, false, false)?];
+        let mut families = vec![Family::new(config, Map::Nothing, 1.0, &[], false)?];
         let narrow = config.dim <= CURVES_UP_TO;
-        families.push(Family::new(config, Map::Identity, 1.0, narrow, true)?);
+        let all = [Assumes::Sparse, Assumes::Shared, Assumes::Fading];
+        let others = if narrow { &all[..] } else { &[] };
+        families.push(Family::new(config, Map::Identity, 1.0, others, true)?);
         if config.dim <= PAIRS_UP_TO {
-            families.push(Family::new(config, Map::Thresholds, 1.0, true, false)?);
+            let sparse = &[Assumes::Sparse];
+            families.push(Family::new(config, Map::Thresholds, 1.0, sparse, false)?);
         }
         if narrow {
             let curves = Map::Fourier { features: 128, bandwidth: 0.5 };
-            families.push(Family::new(config, curves, 0.1, false, true)?);
+            families.push(Family::new(config, curves, 0.1, &[], true)?);
         }
         Ok(families)
     }
@@ -187,6 +202,12 @@ impl Auto {
     /// The last changes noticed, oldest first.
     pub fn changes(&self) -> &[Change] {
         &self.changes
+    }
+
+    /// Arms that fell and may recover, and the probability that they have.
+    pub fn fallen(&self) -> impl Iterator<Item = (usize, f64)> {
+        let recalls = self.recalls.iter().enumerate();
+        recalls.filter_map(|(arm, recall)| Some((arm, recall.as_ref()?.back())))
     }
 
     /// Standard deviation of rewards around the predictions, as measured lately.
@@ -220,11 +241,11 @@ impl Auto {
 
     /// Lets every predictor start afresh, for one arm or all, from the last `since` examples.
     fn restart(&mut self, arm: Option<usize>, since: u64) {
-        for family in &mut self.families {
-            family.forget(arm);
-        }
+        let centre = self.centre();
+        self.families.iter_mut().for_each(|family| family.forget(arm, centre));
         if arm.is_none() {
             self.restarted = self.seen;
+            self.recalls.fill(None);
             self.standings.iter_mut().for_each(Standing::restart);
         } else {
             self.standings.iter_mut().for_each(|standing| standing.quiet(arm));
@@ -241,6 +262,39 @@ impl Auto {
             self.teach(&sight, arm);
         }
         self.memory = memory;
+    }
+
+    /// Remembers what an arm is, before it starts afresh. What it was before an earlier fall is worth
+    /// more.
+    fn remember(&mut self, arm: usize) {
+        if self.recalls[arm].is_some() {
+            return;
+        }
+        let (mut family, mut head) = (0, self.leader());
+        while head >= self.families[family].heads() {
+            head -= self.families[family].heads();
+            family += 1;
+        }
+        let coefficients = self.families[family].coefficients(head, arm, self.centre());
+        let known = self.families.iter().map(|family| family.known(arm)).collect();
+        self.recalls[arm] = Some(Recall::new(family, coefficients, known));
+    }
+
+    /// Whether arms that fell have recovered, after a reward of one that was predicted to be `now`.
+    fn reconsider(&mut self, x: &[f64], arm: usize, reward: f64, weight: f64, now: f64) {
+        self.recalls.iter_mut().flatten().for_each(Recall::wait);
+        let (noise, centre) = (self.noise(), self.centre());
+        let Some(mut recall) = self.recalls[arm].take() else { return };
+        let family = &self.families[recall.family];
+        let was = family.value(&recall.coefficients, x, &self.scaler, &mut self.features);
+        if recall.weigh(reward, weight, was, now, noise) {
+            for (family, known) in self.families.iter_mut().zip(&recall.known) {
+                family.put(arm, known, centre);
+            }
+            self.standings.iter_mut().for_each(|standing| standing.quiet(Some(arm)));
+        } else {
+            self.recalls[arm] = Some(recall);
+        }
     }
 
     /// Fixes the units of features whose size is far from 1, and learns the first examples again.
@@ -333,6 +387,11 @@ impl Auto {
         }
         for arm in available {
             width[arm] *= noise;
+            if let Some(recall) = &self.recalls[arm] {
+                let family = &self.families[recall.family];
+                let was = family.value(&recall.coefficients, x, &self.scaler, scratch);
+                recall.mix(was, &mut mean[arm], &mut width[arm]);
+            }
         }
     }
 }
@@ -380,7 +439,9 @@ impl Model for Auto {
             family.read(&sight, &self.standings[at..], &mut readings[at..]);
             at += family.heads();
         }
+        let now = readings[self.leader()].mean.clamp(0.0, 1.0);
         let alarm = self.judge(&readings[..at], arm, reward, weight);
+        self.reconsider(&x, arm, reward, weight, now);
         self.rewards.0 += weight * reward;
         self.rewards.1 += weight;
         self.teach(&sight, None);
@@ -390,6 +451,9 @@ impl Model for Auto {
         if self.seen == UNITS_AT {
             self.fix_units();
         } else if let Some((arm, since)) = alarm {
+            if let Some(arm) = arm {
+                self.remember(arm);
+            }
             self.restart(arm, since);
             if self.changes.len() == CHANGES_KEPT {
                 self.changes.remove(0);

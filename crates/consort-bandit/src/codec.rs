@@ -17,12 +17,17 @@ const TRAILER: usize = 8;
 
 /// The stored form of `state`.
 pub fn to_bytes<T: Persist>(state: &T) -> Vec<u8> {
+    framed(T::KIND, T::VERSION, |out| state.write(out))
+}
+
+/// What `write` appends, between its header and its checksum.
+pub(crate) fn framed(kind: u16, version: u16, write: impl FnOnce(&mut Writer)) -> Vec<u8> {
     let mut out = Writer { bytes: Vec::new() };
     out.bytes.extend_from_slice(MAGIC);
-    out.u16(T::KIND);
-    out.u16(T::VERSION);
+    out.u16(kind);
+    out.u16(version);
     out.u64(0);
-    state.write(&mut out);
+    write(&mut out);
     let length = (out.bytes.len() - HEADER) as u64;
     out.bytes[8..HEADER].copy_from_slice(&length.to_le_bytes());
     let sum = checksum(&out.bytes);

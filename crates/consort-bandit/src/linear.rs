@@ -11,6 +11,7 @@ mod arm;
 pub(crate) mod factor;
 mod hot;
 pub(crate) mod kernel;
+mod shared;
 mod single;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use aligned::Aligned;
 pub(crate) use arm::{Arm, Update};
 pub use hot::Hot;
 use kernel::padded;
+pub(crate) use shared::Shared;
 
 /// Shape and regularisation of a [`Ridge`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -194,6 +196,26 @@ impl Ridge {
     /// Forgets everything about `arm`.
     pub fn forget(&mut self, arm: usize) {
         self.arms[arm] = Arm::new(self.stride(), self.config.lambda);
+    }
+
+    /// Everything known about `arm`.
+    pub(crate) fn known(&self, arm: usize) -> &Arm {
+        &self.arms[arm]
+    }
+
+    /// Puts back what was known about `arm`.
+    pub(crate) fn put(&mut self, arm: usize, known: &Arm) {
+        self.arms[arm].clone_from(known);
+    }
+
+    /// Coefficients of `arm` shrunk toward `centre` for the constant feature and 0 for the others,
+    /// the constant one last.
+    pub(crate) fn coefficients(&self, arm: usize, centre: f64) -> Vec<f64> {
+        let (constant, arm) = (self.config.dim, &self.arms[arm]);
+        let pull = centre * arm.diagonal(constant);
+        let rows = arm.inverse().chunks_exact(self.stride());
+        let used = arm.theta().iter().zip(rows).take(self.config.used());
+        used.map(|(theta, row)| theta + pull * row[constant]).collect()
     }
 
     /// Adds what `other` learned. Learning two halves and merging equals learning the whole.

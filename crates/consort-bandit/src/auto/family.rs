@@ -3,27 +3,28 @@
 use pulp::Arch;
 
 use super::Config;
+use super::predictor::{Assumes, Predictor};
 use super::standing::Standing;
 use crate::arms::ArmSet;
 use crate::codec::{Reader, Writer};
 use crate::error::{Corrupt, InvalidConfig};
 use crate::exclusive::{Beliefs, Softmax};
-use crate::linear::{self, Ridge, from_line, kernel, pad};
+use crate::linear::{self, Arm, Ridge, from_line, kernel, pad};
 use crate::maps::{Map, Mapper, Scaler};
-use crate::model::{Example, Model, Persist, Scores};
+use crate::model::{Example, Persist, Scores};
 
 /// Most predictors in one family.
-pub(super) const MOST_HEADS: usize = 3;
+pub(super) const MOST_HEADS: usize = 5;
 /// Regularisation of the scores of the exclusive predictor.
 const EXCLUSIVE_LAMBDA: f64 = 1.0;
 
-/// A plain ridge regression over mapped features, and beside it, where they pay, one that shrinks
-/// irrelevant features away and one that assumes a single right arm.
+/// Regressions over mapped features that assume different things, the first of them nothing, and
+/// beside them, where it pays, a predictor that assumes a single right arm.
 #[derive(Clone, Debug)]
 pub(super) struct Family {
+    arms: usize,
     mapper: Mapper,
-    plain: Ridge,
-    sparse: Option<Ridge>,
+    predictors: Vec<Predictor>,
     exclusive: Option<Softmax>,
     /// Features of the example at hand; padded with the constant for the exclusive predictor.
     features: Vec<f64>,
@@ -65,51 +66,43 @@ impl Reading {
 }
 
 impl Family {
+    /// The predictor that assumes nothing, those that assume what is in `others`, and one for a
+    /// single right arm if `exclusive`.
     pub(super) fn new(
         config: Config,
         map: Map,
         lambda: f64,
-        sparse: bool,
+        others: &[Assumes],
         exclusive: bool,
     ) -> Result<Self, InvalidConfig> {
         let mapper = Mapper::new(map, config.dim)?;
         let ridge = linear::Config { lambda, ..linear::Config::new(config.arms, mapper.len()) };
-        let plain = Ridge::new(ridge)?;
-        let sparse = match sparse {
-            true => Some(Ridge::new(linear::Config { sparse: true, ..ridge })?),
-            false => None,
-        };
-        let n = kernel::padded(ridge.used());
-        let exclusive = exclusive.then(|| Softmax::new(config.arms, n, EXCLUSIVE_LAMBDA));
-        Ok(Self::with(mapper, plain, sparse, exclusive))
-    }
-
-    fn with(
-        mapper: Mapper,
-        plain: Ridge,
-        sparse: Option<Ridge>,
-        exclusive: Option<Softmax>,
-    ) -> Self {
-        let (arms, n) = (plain.arms(), kernel::padded(plain.config().used()));
-        Self {
+        let predictors: Vec<Predictor> = [Assumes::Nothing]
+            .iter()
+            .chain(others)
+            .map(|assumes| Predictor::new(*assumes, ridge))
+            .collect::<Result<_, _>>()?;
+        let (arms, n) = (config.arms, kernel::padded(ridge.used()));
+        let scratch = predictors.iter().map(Predictor::scratch).max().unwrap_or(0);
+        Ok(Self {
+            arms,
+            predictors,
+            exclusive: exclusive.then(|| Softmax::new(arms, n, EXCLUSIVE_LAMBDA)),
             features: vec![0.0; mapper.len()],
             padded: vec![0.0; n],
             vectors: vec![0.0; 2 * n],
             beliefs: vec![0.0; 3 * arms],
-            scratch: vec![0.0; plain.scratch()],
+            scratch: vec![0.0; scratch],
             scores: vec![0.0; 2 * arms],
             matrix: Vec::new(),
             arch: Arch::new(),
             mapper,
-            plain,
-            sparse,
-            exclusive,
-        }
+        })
     }
 
-    /// Number of predictors: plain, sparse, exclusive, in this order.
+    /// Number of predictors: the regressions, then the exclusive one.
     pub(super) fn heads(&self) -> usize {
-        1 + usize::from(self.sparse.is_some()) + usize::from(self.exclusive.is_some())
+        self.predictors.len() + usize::from(self.exclusive.is_some())
     }
 
     pub(super) fn names(&self) -> Vec<String> {
@@ -120,15 +113,26 @@ impl Family {
             Map::Thresholds => "thresholds",
             Map::Fourier { .. } => "curves",
         };
-        let mut names = vec![map.to_owned()];
-        names.extend(self.sparse.as_ref().map(|_| format!("{map}, sparse")));
-        names.extend(self.exclusive.as_ref().map(|_| format!("{map}, one right")));
-        names
+        let suffixes = self.predictors.iter().map(Predictor::suffix);
+        let exclusive = self.exclusive.as_ref().map(|_| ", one right");
+        suffixes.chain(exclusive).map(|suffix| format!("{map}{suffix}")).collect()
+    }
+
+    /// Log weights that the predictors start with.
+    pub(super) fn priors(&self) -> impl Iterator<Item = f64> {
+        let exclusive = self.exclusive.as_ref().map(|_| 0.0);
+        self.predictors.iter().map(Predictor::prior).chain(exclusive)
+    }
+
+    /// Which predictors a state of version 1 has.
+    pub(super) fn in_version_1(&self) -> impl Iterator<Item = bool> {
+        let exclusive = self.exclusive.as_ref().map(|_| true);
+        self.predictors.iter().map(Predictor::in_version_1).chain(exclusive)
     }
 
     pub(super) fn scratch(&self) -> usize {
-        let (arms, n) = (self.plain.arms(), self.padded.len());
-        5 * arms + self.mapper.len() + self.plain.scratch() + 2 * n + kernel::LANES
+        let (arms, n) = (self.arms, self.padded.len());
+        5 * arms + self.mapper.len() + self.scratch.len() + 2 * n + kernel::LANES
     }
 
     /// Adds the weighted predictions of the family's predictors to `out`.
@@ -143,34 +147,26 @@ impl Family {
         out: Scores<'_>,
         scratch: &mut [f64],
     ) {
-        let arms = self.plain.arms();
+        let arms = self.arms;
         let (mean, scratch) = scratch.split_at_mut(arms);
         let (width, scratch) = scratch.split_at_mut(arms);
         let (beliefs, scratch) = scratch.split_at_mut(3 * arms);
         let (features, scratch) = scratch.split_at_mut(self.mapper.len());
         self.mapper.apply(x, scaler, features);
+        let exclusive = self.exclusive.as_ref().map_or(0.0, |_| weights[self.predictors.len()]);
         let mut add = |weight: f64, mean: &[f64], width: &[f64]| {
             for arm in available {
                 out.mean[arm] += weight * mean[arm];
                 out.width[arm] += weight * width[arm];
             }
         };
-        let mut heads = weights.iter();
-        let mut next = || heads.next().copied().unwrap_or(0.0);
-        let plain = next();
-        let sparse = self.sparse.as_ref().map_or(0.0, |_| next());
-        let exclusive = self.exclusive.as_ref().map_or(0.0, |_| next());
-        if let Some(ridge) = &self.sparse
-            && sparse > 0.0
-        {
-            let scores = Scores { mean: &mut *mean, width: &mut *width };
-            ridge.predict_around(centre, features, available, scores, scratch);
-            add(sparse, mean, width);
-        }
-        if plain > 0.0 || exclusive > 0.0 {
-            let scores = Scores { mean: &mut *mean, width: &mut *width };
-            self.plain.predict_around(centre, features, available, scores, scratch);
-            add(plain, mean, width);
+        // The first comes last: the exclusive predictor takes its width.
+        for (at, (predictor, &weight)) in self.predictors.iter().zip(weights).enumerate().rev() {
+            if weight > 0.0 || (at == 0 && exclusive > 0.0) {
+                let scores = Scores { mean: &mut *mean, width: &mut *width };
+                predictor.predict(centre, features, available, scores, scratch);
+                add(weight, mean, width);
+            }
         }
         if let Some(softmax) = &self.exclusive
             && exclusive > 0.0
@@ -188,36 +184,34 @@ impl Family {
         self.mapper.apply(sight.x, scaler, &mut self.features);
         if let Some(softmax) = &self.exclusive {
             pad(&self.features, true, &mut self.padded);
-            let mut beliefs = Beliefs::cut(&mut self.beliefs, self.plain.arms());
+            let mut beliefs = Beliefs::cut(&mut self.beliefs, self.arms);
             let work = &mut self.vectors[..self.padded.len()];
             softmax.judge(self.arch, &self.padded, &mut beliefs, work);
         }
     }
 
+    /// Whether the predictor that assumes a single right arm is there and not retired.
+    fn excludes(&self, standings: &[Standing]) -> bool {
+        self.exclusive.is_some() && !standings[self.predictors.len()].retired()
+    }
+
     /// Writes what each predictor that is not retired says about the chosen arm.
     pub(super) fn read(&mut self, sight: &Sight<'_>, standings: &[Standing], out: &mut [Reading]) {
-        let arms = self.plain.arms();
-        let only = ArmSet::EMPTY.with(sight.arm);
-        let (last, mut head) = (self.heads() - 1, 0);
-        let mut ask = |ridge: &Ridge, needed: bool| {
-            if needed {
+        let (arms, only) = (self.arms, ArmSet::EMPTY.with(sight.arm));
+        let excludes = self.excludes(standings);
+        for (at, predictor) in self.predictors.iter().enumerate() {
+            if !standings[at].retired() || (at == 0 && excludes) {
                 let (mean, width) = self.scores.split_at_mut(arms);
                 let scores = Scores { mean, width };
                 let (features, scratch) = (&self.features, &mut self.scratch);
-                ridge.predict_around(sight.centre, features, &only, scores, scratch);
-                out[head] =
-                    Reading { mean: self.scores[sight.arm], width: self.scores[arms + sight.arm] };
+                predictor.predict(sight.centre, features, &only, scores, scratch);
+                let (mean, width) = (self.scores[sight.arm], self.scores[arms + sight.arm]);
+                out[at] = Reading { mean, width };
             }
-            head += 1;
-        };
-        let alive = |head: usize| !standings[head].retired();
-        ask(&self.plain, alive(0) || (self.exclusive.is_some() && alive(last)));
-        if let Some(sparse) = &self.sparse {
-            ask(sparse, alive(1));
         }
         if self.exclusive.is_some() {
             let mean = self.beliefs[2 * arms + sight.arm];
-            out[last] = Reading { mean, width: out[0].width };
+            out[self.predictors.len()] = Reading { mean, width: out[0].width };
         }
     }
 
@@ -225,20 +219,16 @@ impl Family {
     pub(super) fn teach(&mut self, sight: &Sight<'_>, standings: &[Standing], only: Option<usize>) {
         let Sight { arm, reward, weight, .. } = *sight;
         let example = Example { x: &self.features, arm, reward, propensity: 1.0, weight };
-        let last = self.heads() - 1;
-        let excludes = self.exclusive.is_some() && !standings[last].retired();
-        if excludes || !standings[0].retired() {
-            self.plain.learn(&example);
-        }
-        if let Some(sparse) = &mut self.sparse
-            && !standings[1].retired()
-        {
-            sparse.learn(&example);
+        let excludes = self.excludes(standings);
+        for (at, predictor) in self.predictors.iter_mut().enumerate() {
+            if !standings[at].retired() || (at == 0 && excludes) {
+                predictor.learn(&example, sight.centre);
+            }
         }
         if let Some(softmax) = &mut self.exclusive
             && excludes
         {
-            let believed = Beliefs::cut(&mut self.beliefs, self.plain.arms());
+            let believed = Beliefs::cut(&mut self.beliefs, self.arms);
             let buffers = (&mut self.vectors[..], &mut self.matrix);
             let outcome = (arm, reward, weight);
             softmax.learn(self.arch, &self.padded, outcome, only, &believed, buffers);
@@ -246,43 +236,81 @@ impl Family {
     }
 
     /// Forgets everything about one arm, or about all.
-    pub(super) fn forget(&mut self, arm: Option<usize>) {
-        for index in 0..self.plain.arms() {
-            if arm.is_none_or(|arm| arm == index) {
-                self.plain.forget(index);
-                if let Some(sparse) = &mut self.sparse {
-                    sparse.forget(index);
-                }
-                if let Some(softmax) = &mut self.exclusive {
-                    softmax.forget(index, EXCLUSIVE_LAMBDA);
-                }
+    pub(super) fn forget(&mut self, arm: Option<usize>, centre: f64) {
+        for index in (0..self.arms).filter(|index| arm.is_none_or(|arm| arm == *index)) {
+            self.predictors.iter_mut().for_each(|predictor| predictor.forget(index, centre));
+            if let Some(softmax) = &mut self.exclusive {
+                softmax.forget(index, EXCLUSIVE_LAMBDA);
             }
         }
     }
 
-    pub(super) fn write(&self, out: &mut Writer) {
-        self.plain.write(out);
-        if let Some(sparse) = &self.sparse {
-            sparse.write(out);
-        }
+    /// What the regressions know about `arm`.
+    pub(super) fn known(&self, arm: usize) -> Vec<Arm> {
+        self.predictors.iter().map(|predictor| predictor.known(arm).clone()).collect()
+    }
+
+    /// Puts back what [`Family::known`] gave.
+    pub(super) fn put(&mut self, arm: usize, known: &[Arm], centre: f64) {
+        let each = self.predictors.iter_mut().zip(known);
+        each.for_each(|(predictor, known)| predictor.put(arm, known, centre));
+    }
+
+    /// Coefficients of `arm` as predictor `head` uses them, the constant one last; those of the
+    /// first for the exclusive predictor, which has none.
+    pub(super) fn coefficients(&self, head: usize, arm: usize, centre: f64) -> Vec<f64> {
+        let head = if head < self.predictors.len() { head } else { 0 };
+        self.predictors[head].coefficients(arm, centre)
+    }
+
+    /// What `coefficients` predict for a scaled context. `scratch` holds its features.
+    pub(super) fn value(
+        &self,
+        coefficients: &[f64],
+        x: &[f64],
+        scaler: &Scaler,
+        scratch: &mut [f64],
+    ) -> f64 {
+        let features = &mut scratch[..self.mapper.len()];
+        self.mapper.apply(x, scaler, features);
+        let constant = coefficients.last().copied().unwrap_or(0.0);
+        let terms = features.iter().zip(coefficients).map(|(x, c)| x * c);
+        (constant + terms.sum::<f64>()).clamp(0.0, 1.0)
+    }
+
+    /// Length of coefficients.
+    pub(super) fn used(&self) -> usize {
+        self.mapper.len() + 1
+    }
+
+    pub(super) fn write(&self, version: u16, out: &mut Writer) {
+        let has = |predictor: &&Predictor| version >= 2 || predictor.in_version_1();
+        self.predictors.iter().filter(has).for_each(|predictor| predictor.write(out));
         if let Some(softmax) = &self.exclusive {
             softmax.write(out);
         }
     }
 
     /// Reads the state into a family of the same making.
-    pub(super) fn read_state(mut self, from: &mut Reader<'_>) -> Result<Self, Corrupt> {
-        let read = |from: &mut Reader<'_>, expected: &Ridge| {
-            let found = Ridge::read(from, Ridge::VERSION)?;
-            if found.config() == expected.config() { Ok(found) } else { Err(Corrupt::Value) }
-        };
-        self.plain = read(from, &self.plain)?;
-        if let Some(sparse) = &mut self.sparse {
-            *sparse = read(from, sparse)?;
+    pub(super) fn read_state(
+        &mut self,
+        from: &mut Reader<'_>,
+        version: u16,
+    ) -> Result<(), Corrupt> {
+        for predictor in &mut self.predictors {
+            if version >= 2 || predictor.in_version_1() {
+                predictor.read(from)?;
+            }
         }
         if let Some(softmax) = &mut self.exclusive {
-            *softmax = Softmax::read(from, self.plain.arms(), self.padded.len())?;
+            *softmax = Softmax::read(from, self.arms, self.padded.len())?;
         }
-        Ok(self)
+        Ok(())
+    }
+
+    /// Reads what [`Family::known`] gave and was stored.
+    pub(super) fn read_known(&self, from: &mut Reader<'_>) -> Result<Vec<Arm>, Corrupt> {
+        let n = self.padded.len();
+        self.predictors.iter().map(|_| Arm::read(from, n, Ridge::VERSION)).collect()
     }
 }

@@ -19,6 +19,8 @@ const RETIRE_FROM: u64 = 1_000;
 const RETIRE_EVERY: u64 = 250;
 /// Log weight below which a predictor may be retired.
 const RETIRE_BELOW: f64 = -5.0;
+/// Log weight of a predictor that joins late.
+const LATE: f64 = -12.0;
 /// Standard errors of lag that retire.
 const RETIRE_LAG: f64 = 3.0;
 
@@ -39,6 +41,8 @@ pub(super) enum Verdict {
 pub(super) struct Standing {
     /// Relative to the heaviest.
     log_weight: f64,
+    /// What it is at the start and after a change of everything.
+    prior: f64,
     /// Discounted mean squared error.
     error: f64,
     /// Discounted mean and mean square of the excess error over the leader's.
@@ -49,10 +53,11 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    pub(super) fn new(arms: usize) -> Result<Self, InvalidConfig> {
+    pub(super) fn new(arms: usize, prior: f64) -> Result<Self, InvalidConfig> {
         let fresh = Detector::new(THRESHOLD)?;
         Ok(Self {
-            log_weight: 0.0,
+            log_weight: prior,
+            prior,
             error: 0.0,
             lag: (0.0, 0.0),
             retired: false,
@@ -104,7 +109,8 @@ impl Standing {
 
     /// Starts afresh after a change of everything.
     pub(super) fn restart(&mut self) {
-        (self.log_weight, self.error, self.lag, self.retired) = (0.0, 0.0, (0.0, 0.0), false);
+        (self.log_weight, self.error, self.lag, self.retired) =
+            (self.prior, 0.0, (0.0, 0.0), false);
         self.all.reset();
         self.own.iter_mut().for_each(Detector::reset);
     }
@@ -127,17 +133,22 @@ impl Standing {
         self.own.iter().for_each(|detector| detector.write(out));
     }
 
-    pub(super) fn read(from: &mut Reader<'_>, arms: usize) -> Result<Self, Corrupt> {
-        let mut standing = Self::new(arms).map_err(|_| Corrupt::Value)?;
-        standing.log_weight = from.finite()?;
-        standing.error = from.finite()?;
-        standing.lag = (from.finite()?, from.finite()?);
-        standing.retired = from.u8()? == 1;
-        standing.all = Detector::read(from, Detector::VERSION)?;
-        for own in &mut standing.own {
+    /// Weighs nothing until it proves itself: a predictor that was not there before.
+    pub(super) fn late(&mut self) {
+        self.log_weight = LATE;
+    }
+
+    /// Reads the record into one of the same making.
+    pub(super) fn read(&mut self, from: &mut Reader<'_>) -> Result<(), Corrupt> {
+        self.log_weight = from.finite()?;
+        self.error = from.finite()?;
+        self.lag = (from.finite()?, from.finite()?);
+        self.retired = from.u8()? == 1;
+        self.all = Detector::read(from, Detector::VERSION)?;
+        for own in &mut self.own {
             *own = Detector::read(from, Detector::VERSION)?;
         }
-        Ok(standing)
+        Ok(())
     }
 }
 

@@ -1,7 +1,8 @@
 //! The stored form of an [`Auto`].
 
+use super::family::Family;
 use super::memory::Memory;
-use super::standing::Standing;
+use super::recall::Recall;
 use super::{Auto, CHANGES_KEPT, Change, Config};
 use crate::arms::MAX_ARMS;
 use crate::codec::{Reader, Writer};
@@ -9,15 +10,22 @@ use crate::error::Corrupt;
 use crate::maps::Scaler;
 use crate::model::{MAX_DIM, Persist};
 
-impl Persist for Auto {
-    const KIND: u16 = 4;
-    const VERSION: u16 = 1;
+impl Auto {
+    /// Which predictors states of version 1 have.
+    fn in_version_1(&self) -> Vec<bool> {
+        self.families.iter().flat_map(Family::in_version_1).collect()
+    }
 
-    fn write(&self, out: &mut Writer) {
+    /// Appends the state in a layout of any version; older ones lack what is new.
+    pub(super) fn write_as(&self, version: u16, out: &mut Writer) {
         out.usize(self.config.arms);
         out.usize(self.config.dim);
-        self.families.iter().for_each(|family| family.write(out));
-        self.standings.iter().for_each(|standing| standing.write(out));
+        self.families.iter().for_each(|family| family.write(version, out));
+        for (standing, old) in self.standings.iter().zip(self.in_version_1()) {
+            if version >= 2 || old {
+                standing.write(out);
+            }
+        }
         self.scaler.write(out);
         out.f64s(&self.units);
         self.memory.write(out);
@@ -34,16 +42,39 @@ impl Persist for Auto {
             out.u64(change.arm.map_or(u64::MAX, |arm| arm as u64));
             out.u64(change.since);
         }
+        if version < 2 {
+            return;
+        }
+        for recall in &self.recalls {
+            out.u8(u8::from(recall.is_some()));
+            if let Some(recall) = recall {
+                recall.write(out);
+            }
+        }
+    }
+}
+
+impl Persist for Auto {
+    const KIND: u16 = 4;
+    const VERSION: u16 = 2;
+
+    fn write(&self, out: &mut Writer) {
+        self.write_as(Self::VERSION, out);
     }
 
-    fn read(from: &mut Reader<'_>, _version: u16) -> Result<Self, Corrupt> {
+    fn read(from: &mut Reader<'_>, version: u16) -> Result<Self, Corrupt> {
         let config = Config { arms: from.below(MAX_ARMS + 1)?, dim: from.below(MAX_DIM + 1)? };
         let mut auto = Self::new(config).map_err(|_| Corrupt::Value)?;
-        let families: Result<Vec<_>, Corrupt> =
-            auto.families.into_iter().map(|family| family.read_state(from)).collect();
-        auto.families = families?;
-        for standing in &mut auto.standings {
-            *standing = Standing::read(from, config.arms)?;
+        for family in &mut auto.families {
+            family.read_state(from, version)?;
+        }
+        let old = auto.in_version_1();
+        for (standing, old) in auto.standings.iter_mut().zip(old) {
+            if version >= 2 || old {
+                standing.read(from)?;
+            } else {
+                standing.late();
+            }
         }
         auto.scaler = Scaler::read(from, config.dim)?;
         from.f64s(&mut auto.units)?;
@@ -59,6 +90,13 @@ impl Persist for Auto {
             let (at, arm, since) = (from.u64()?, from.u64()?, from.u64()?);
             let arm = (arm != u64::MAX).then_some(arm as usize);
             auto.changes.push(Change { at, arm, since });
+        }
+        if version >= 2 {
+            for recall in &mut auto.recalls {
+                if from.u8()? == 1 {
+                    *recall = Some(Recall::read(from, &auto.families)?);
+                }
+            }
         }
         Ok(auto)
     }

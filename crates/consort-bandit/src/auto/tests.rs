@@ -1,7 +1,8 @@
 //! Claims about the default on small streams.
 
 use super::*;
-use crate::codec::{from_bytes, to_bytes};
+use crate::codec::{framed, from_bytes, to_bytes};
+use crate::model::Persist;
 use crate::rng::{Draw, normal, uniform};
 use crate::{Odds, Policy};
 
@@ -121,6 +122,78 @@ fn a_stored_default_goes_on_bit_for_bit() {
     play(&mut policy, 300, 300, linear);
     play(&mut copy, 300, 300, linear);
     assert!(to_bytes(&policy) == to_bytes(&copy));
+}
+
+/// Arm 0 is best, falls at round 1,000 and recovers at 2,500.
+fn outage(t: u64, x: &[f64], arm: usize) -> f64 {
+    let fallen = arm == 0 && (1000..2500).contains(&t);
+    let level = [0.85, 0.6, 0.4][arm] + 0.05 * x[0];
+    if fallen { level - 0.6 } else { level }.clamp(0.0, 1.0)
+}
+
+#[test]
+fn an_arm_that_recovers_is_used_again() {
+    let mut policy = fresh();
+    play(&mut policy, 0, 1000, outage);
+    assert_eq!(policy.model().fallen().count(), 0);
+    play(&mut policy, 1000, 200, outage);
+    // All that is known about it then is stored too.
+    let mut copy: Agent<Auto> = from_bytes(&to_bytes(&policy)).unwrap();
+    let fallen: Vec<_> = policy.model().fallen().collect();
+    assert!(matches!(fallen[..], [(0, back)] if back < 0.5), "{fallen:?}");
+    // Trying it again costs little: 0.6 is what the next best gives.
+    let during = play(&mut policy, 1200, 1300, outage);
+    assert!(during > 0.57, "{during}");
+    play(&mut policy, 2500, 500, outage);
+    assert_eq!(policy.model().fallen().count(), 0);
+    let after = play(&mut policy, 3000, 500, outage);
+    assert!(after > 0.82, "{after}");
+    play(&mut copy, 1200, 2300, outage);
+    assert!(to_bytes(&policy) == to_bytes(&copy));
+}
+
+#[test]
+fn arms_that_resemble_each_other_learn_from_each_other() {
+    // Every arm loses with the first feature; levels differ.
+    let alike =
+        |_: u64, x: &[f64], arm: usize| ([0.5, 0.55, 0.45][arm] - 0.3 * x[0]).clamp(0.0, 1.0);
+    let mut policy = fresh();
+    play(&mut policy, 0, 150, alike);
+    let weight = |name: &str| {
+        let weights = policy.model().weights();
+        weights.iter().find(|(found, _)| found == name).map_or(0.0, |(_, weight)| *weight)
+    };
+    assert!(weight("linear, shared") > weight("linear"), "{:?}", policy.model().weights());
+}
+
+#[test]
+fn a_drifting_world_is_followed() {
+    // The direction that matters turns once in 4,000 rounds.
+    let turning = |t: u64, x: &[f64], arm: usize| {
+        let angle = t as f64 / 4000.0 * std::f64::consts::TAU + [0.0, 2.1, 4.2][arm];
+        (0.5 + 0.25 * (angle.cos() * x[0] + angle.sin() * x[1])).clamp(0.0, 1.0)
+    };
+    let mut policy = fresh();
+    play(&mut policy, 0, 3000, turning);
+    assert_eq!(heaviest(&policy), "linear, fading");
+}
+
+#[test]
+fn a_state_of_version_1_goes_on_and_its_new_predictors_have_to_prove_themselves() {
+    let mut policy = fresh();
+    play(&mut policy, 0, 300, linear);
+    let bytes = framed(Auto::KIND, 1, |out| policy.model().write_as(1, out));
+    let mut read: Auto = from_bytes(&bytes).unwrap();
+    let weight = |model: &Auto, name: &str| {
+        model.weights().into_iter().find(|(found, _)| found == name).map(|(_, weight)| weight)
+    };
+    assert!(weight(&read, "linear, shared").unwrap() < 1e-4);
+    assert_eq!(read.seen(), 300);
+    for t in 300..900 {
+        let x = context(t);
+        read.learn(&Example::new(&x, (t % 3) as usize, linear(t, &x, (t % 3) as usize), 1.0));
+    }
+    assert!(weight(&read, "linear, shared").unwrap() > 1e-4);
 }
 
 #[test]
