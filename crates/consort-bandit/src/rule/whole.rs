@@ -109,36 +109,36 @@ fn winners<S: Simd, const V: usize>(s: S, scores: &mut [f64]) -> (f64, f64) {
 /// p(a) = 1 / (K + gamma·gap), and what is left shared by the best arms.
 #[inline(always)]
 pub(super) fn inverse_gap<S: Simd>(s: S, mean: &[f64], gamma: f64, out: &mut [f64]) {
-    // The best arms, and they alone, get 1/K at first.
-    let most = 1.0 / mean.len() as f64;
+    let top = largest(s, mean);
     let (others, tied) = match S::F64_LANES {
-        8 => gaps::<S, 1>(s, mean, gamma, most, out),
-        4 => gaps::<S, 2>(s, mean, gamma, most, out),
-        2 => gaps::<S, 4>(s, mean, gamma, most, out),
-        _ => gaps::<S, LANES>(s, mean, gamma, most, out),
+        8 => gaps::<S, 1>(s, mean, top, gamma, out),
+        4 => gaps::<S, 2>(s, mean, top, gamma, out),
+        2 => gaps::<S, 4>(s, mean, top, gamma, out),
+        _ => gaps::<S, LANES>(s, mean, top, gamma, out),
     };
     let rest = 1.0 - others;
     let share = if tied == 1.0 { rest } else { rest / tied };
-    let (outs, rest) = S::as_mut_simd_f64s(out);
-    for out in outs {
-        let won = s.greater_than_or_equal_f64s(*out, s.splat_f64s(most));
+    let (means, mean) = S::as_simd_f64s(mean);
+    let (outs, out) = S::as_mut_simd_f64s(out);
+    for (out, mean) in outs.iter_mut().zip(means) {
+        let won = s.greater_than_or_equal_f64s(*mean, s.splat_f64s(top));
         *out = select(s, won, s.splat_f64s(share), *out);
     }
-    for out in rest {
-        *out = if *out >= most { share } else { *out };
+    for (out, mean) in out.iter_mut().zip(mean) {
+        *out = if *mean >= top { share } else { *out };
     }
 }
 
-/// Writes 1 / (K + gamma·gap); returns the sum of those below `most` and how many are not.
+/// Writes 1 / (K + gamma·gap); returns the sum over arms below the top and how many are at it.
 #[inline(always)]
 fn gaps<S: Simd, const V: usize>(
     s: S,
     mean: &[f64],
+    top: f64,
     gamma: f64,
-    most: f64,
     out: &mut [f64],
 ) -> (f64, f64) {
-    let (top, k) = (largest(s, mean), mean.len() as f64);
+    let k = mean.len() as f64;
     let (zero, one) = (s.splat_f64s(0.0), s.splat_f64s(1.0));
     let (mut others, mut tied) = ([zero; V], [zero; V]);
     let (means, rest) = mean.as_chunks::<LANES>();
@@ -146,18 +146,18 @@ fn gaps<S: Simd, const V: usize>(
     for (mean, out) in means.iter().zip(outs) {
         let (mean, out) = (S::as_simd_f64s(mean).0, S::as_mut_simd_f64s(out).0);
         for v in 0..V {
+            let won = s.greater_than_or_equal_f64s(mean[v], s.splat_f64s(top));
+            tied[v] = s.add_f64s(tied[v], select(s, won, one, zero));
             let gap = s.sub_f64s(s.splat_f64s(top), mean[v]);
             let below = s.add_f64s(s.splat_f64s(k), s.mul_f64s(s.splat_f64s(gamma), gap));
             out[v] = s.div_f64s(one, below);
-            let won = s.greater_than_or_equal_f64s(out[v], s.splat_f64s(most));
             others[v] = s.add_f64s(others[v], select(s, won, zero, out[v]));
-            tied[v] = s.add_f64s(tied[v], select(s, won, one, zero));
         }
     }
     let (mut others, mut tied) = (total(s, others), total(s, tied));
     for (mean, out) in rest.iter().zip(rest_out) {
+        let won = *mean >= top;
         *out = 1.0 / (k + gamma * (top - mean));
-        let won = *out >= most;
         others += if won { 0.0 } else { *out };
         tied += f64::from(u8::from(won));
     }
