@@ -249,7 +249,7 @@ impl Orchestrator for AdvancedBandits {
     fn descriptor(&self) -> Descriptor {
         Descriptor {
             name: Name::new(Operation::CALLEE).expect("a valid name"),
-            version: Version::new(1, 1, 0),
+            version: Version::new(1, 2, 0),
             layer: Layer::Application,
             kind: Kind::Adaptive,
             durability: Durability::Ephemeral,

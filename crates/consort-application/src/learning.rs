@@ -52,7 +52,7 @@ pub use import::hex;
 pub use port::subject;
 pub use queue::{Count, KINDS};
 pub use replay::{Replayed, load};
-pub use spec::{Needs, Policy, Spec, encode};
+pub use spec::{Needs, Policy, Predicts, Spec, encode};
 pub use state::{Key, State, Watched};
 pub use trial::{Contender, End, Ended, Trial};
 

@@ -44,8 +44,8 @@ use predictor::Assumes;
 use recall::Recall;
 use standing::{Standing, Verdict};
 
-/// Optimism of the default policy, in units of the estimated reward noise.
-const ALPHA: f64 = 0.75;
+/// How the default policy explores: optimism in units of the estimated reward noise.
+pub const RULE: Rule = Rule::LinUcb { alpha: 0.75 };
 /// Weight below which a predictor is left out of a decision.
 const NEGLIGIBLE: f64 = 1e-6;
 /// Share of the total weight that is spread evenly after each example, so that a predictor that
@@ -97,7 +97,7 @@ impl Config {
 ///
 /// When the shape is out of range.
 pub fn automatic(config: Config) -> Result<Agent<Auto>, InvalidConfig> {
-    Agent::new(Auto::new(config)?, Exploration::from(Rule::LinUcb { alpha: ALPHA }))
+    Agent::new(Auto::new(config)?, Exploration::from(RULE))
 }
 
 /// A change that was noticed.

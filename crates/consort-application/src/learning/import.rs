@@ -1,6 +1,6 @@
 //! Taking in what was learned elsewhere: what must fit, and what would count twice.
 
-use consort_bandit::{InvalidConfig, Persist, codec, linear::Ridge};
+use consort_bandit::{InvalidConfig, Knowledge, Model, Persist, codec};
 use consort_core::{Category, StepError};
 
 use super::{
@@ -80,7 +80,7 @@ impl From<InvalidConfig> for Unfit {
 }
 
 /// A model from elsewhere.
-struct Theirs(Ridge);
+struct Theirs(Knowledge);
 
 impl Theirs {
     fn read(model: &str) -> Result<Self, StepError> {
@@ -95,6 +95,7 @@ impl Theirs {
     /// The same numbers must mean the same.
     fn was_learned_as(&self, theirs: &Spec, ours: &Spec) -> Result<(), StepError> {
         let differs = [
+            ("model", theirs.model != ours.model),
             ("arms", theirs.arms != ours.arms),
             ("lambda", theirs.lambda != ours.lambda),
             ("keep", theirs.keep != ours.keep),
@@ -126,13 +127,22 @@ impl Theirs {
         if names.len() > most {
             return Err(unfit(field, format!("must be at most {most}, as the domain has it")));
         }
-        let config = self.0.config();
-        let taught = |arm: &usize| self.0.gram(*arm, config.dim, config.dim) > config.lambda;
-        match (names.len()..config.arms).find(taught) {
-            Some(arm) if config.intercept => {
+        match (names.len()..self.0.arms()).find(|arm| self.has_learned(*arm)) {
+            Some(arm) => {
                 Err(unfit(field, format!("must name arm {arm}, of which the model has learned")))
             }
-            _ => Ok(()),
+            None => Ok(()),
+        }
+    }
+
+    fn has_learned(&self, arm: usize) -> bool {
+        match &self.0 {
+            Knowledge::Automatic(auto) => auto.pulls(arm) > 0,
+            Knowledge::Linear(ridge) => {
+                // What was learned tells, and not the count beside it.
+                let config = ridge.config();
+                config.intercept && ridge.gram(arm, config.dim, config.dim) > config.lambda
+            }
         }
     }
 
@@ -150,7 +160,7 @@ impl Theirs {
                 model.merge(&self.0).map_err(|error| {
                     Unfit(unfit("/merge", error.to_string()).hint("without `merge` it replaces"))
                 })?;
-            } else if model.config() == self.0.config() {
+            } else if model.is_made_like(&self.0) {
                 model = self.0;
             } else {
                 let rule = "must have the shape of the domain here";

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use consort_bandit::{
-    Agent, Exploration, InvalidConfig, MAX_ARMS, Rule, Ties,
+    Agent, Auto, Exploration, InvalidConfig, Knowledge, MAX_ARMS, Rule, Ties, auto,
     features::{Fact, Kind, Namespace, Schema, Value as FactValue},
     linear::{self, Ridge},
 };
@@ -13,13 +13,34 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The policy of every domain.
-pub type Policy = Agent<Ridge>;
+pub type Policy = Agent<Knowledge>;
 
 /// Namespace of the features that no other namespace claims.
 const ANY: &str = "any";
 
 /// Numbers that the matrices of a domain may have: 128 MiB of them.
 const MOST_NUMBERS: usize = 1 << 24;
+
+/// Numbers of a portfolio's curves and thresholds, and copies of the others, for each candidate.
+const PORTFOLIO: (usize, usize) = (40_000, 5);
+
+/// What a policy predicts with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Predicts {
+    /// One linear regression for each candidate: `consort explain` takes it apart exactly.
+    #[default]
+    Linear,
+    /// Several predictors weighed by how well they do, with their own exploration: nothing to
+    /// choose, at a few times the memory. Cannot be merged with what was learned elsewhere.
+    Automatic,
+}
+
+impl Predicts {
+    fn is_linear(&self) -> bool {
+        *self == Self::Linear
+    }
+}
 
 /// What a candidate needs before it may be chosen.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -48,6 +69,10 @@ impl Needs {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Spec {
+    /// What predicts: `linear`, the default, or `automatic`, which chooses `rule`, `lambda` and
+    /// `keep` itself.
+    #[serde(skip_serializing_if = "Predicts::is_linear")]
+    pub model: Predicts,
     /// The rule that turns predictions into probabilities, as `{"rule": "squarecb", …}`.
     #[schemars(with = "Value")]
     pub rule: Rule,
@@ -80,6 +105,7 @@ pub struct Spec {
 impl Default for Spec {
     fn default() -> Self {
         Self {
+            model: Predicts::Linear,
             rule: Rule::SquareCb { gamma: 10.0, exponent: 0.5 },
             fixed: None,
             floor: 0.02,
@@ -99,6 +125,12 @@ impl Spec {
         Self { fixed: Some(candidate.to_owned()), floor: 0.0, ..Self::default() }
     }
 
+    /// This spec with a portfolio that chooses the rest itself.
+    pub fn automatic(self) -> Self {
+        let Self { rule, lambda, keep, .. } = Self::default();
+        Self { model: Predicts::Automatic, rule, lambda, keep, fixed: None, ..self }
+    }
+
     /// An untaught policy and the schema of its features.
     ///
     /// # Errors
@@ -107,19 +139,30 @@ impl Spec {
     pub fn build(&self) -> Result<(Policy, Schema), InvalidConfig> {
         let schema = Schema::new(self.features.clone())?;
         let (arms, lambda, keep) = (self.arms, self.lambda, self.keep);
-        let mut config = linear::Config::new(arms, schema.dim());
-        (config.lambda, config.keep) = (lambda, keep);
-        Ok((Agent::new(Ridge::new(config)?, self.exploration())?, schema))
+        let model = match self.model {
+            Predicts::Automatic => Auto::new(auto::Config::new(arms, schema.dim()))?.into(),
+            Predicts::Linear => {
+                let mut config = linear::Config::new(arms, schema.dim());
+                (config.lambda, config.keep) = (lambda, keep);
+                Ridge::new(config)?.into()
+            }
+        };
+        Ok((Agent::new(model, self.exploration())?, schema))
     }
 
     /// How it explores.
     pub fn exploration(&self) -> Exploration {
-        Exploration { rule: self.rule, floor: self.floor, ties: self.ties }
+        let rule = match self.model {
+            Predicts::Linear => self.rule,
+            Predicts::Automatic => auto::RULE,
+        };
+        Exploration { rule, floor: self.floor, ties: self.ties }
     }
 
     /// True when a model made for `other` can go on under this spec.
     pub fn fits(&self, other: &Self) -> bool {
         (self.arms, self.lambda, self.keep) == (other.arms, other.lambda, other.keep)
+            && self.model == other.model
             && self.features == other.features
     }
 
@@ -135,11 +178,19 @@ impl Spec {
         }
         let error = |error: InvalidConfig| wrong(format!("domain `{domain}`: {error}"));
         let dim = Schema::new(self.features.clone()).map_err(error)?.dim();
-        if self.arms * dim * dim > MOST_NUMBERS {
+        let (own, copies) = if self.model.is_linear() { (0, 1) } else { PORTFOLIO };
+        if self.arms * (own + copies * dim * dim) > MOST_NUMBERS {
             return Err(wrong(format!(
                 "domain `{domain}`: `features` makes {dim} numbers, too many for {} arms: \
-                 arms · numbers² must be at most {MOST_NUMBERS}",
+                 arms · ({own} + {copies} · numbers²) must be at most {MOST_NUMBERS}",
                 self.arms
+            )));
+        }
+        let chosen = |spec: &Self| (spec.rule, spec.lambda, spec.keep);
+        if !self.model.is_linear() && chosen(self) != chosen(&Self::default()) {
+            return Err(wrong(format!(
+                "domain `{domain}`: an `automatic` model chooses `rule`, `lambda` and `keep` \
+                 itself: leave them out"
             )));
         }
         self.build().map(drop).map_err(error)
@@ -149,6 +200,9 @@ impl Spec {
     pub fn rule_name(&self) -> String {
         if self.fixed.is_some() {
             return "fixed".to_owned();
+        }
+        if self.model == Predicts::Automatic {
+            return "automatic".to_owned();
         }
         let written = serde_json::to_value(self.rule).unwrap_or_default();
         written.get("rule").and_then(Value::as_str).unwrap_or("policy").to_owned()
@@ -221,6 +275,23 @@ mod tests {
         assert_eq!(x, [0.5, 1.0, 0.0]);
         let refused = encoded(&spec, &[("page.links", 5.0), ("mood", 1.0)]).unwrap_err();
         assert_eq!(refused.category(), Category::InvalidRequest);
+    }
+
+    #[test]
+    fn a_portfolio_leaves_nothing_to_choose() {
+        let spec = Spec { lambda: 3.0, rule: Rule::Greedy, ..Spec::default() }.automatic();
+        assert_eq!(spec.rule_name(), "automatic");
+        spec.check("route").unwrap();
+        assert_eq!(spec.exploration().rule, auto::RULE);
+        assert!(!spec.fits(&Spec::default()));
+        let chosen = Spec { keep: 0.9, ..spec.clone() };
+        let refused = chosen.check("route").unwrap_err().to_string();
+        assert!(refused.contains("`keep`") && refused.contains("route"), "{refused}");
+        let wide = vec![Namespace::new(ANY, Kind::Hashed { slots: 512 })];
+        assert!(Spec { arms: 256, features: wide, ..spec }.check("route").is_err());
+        // Specs from before there was a choice read and are written as they were.
+        let old = serde_json::to_string(&Spec::default()).unwrap();
+        assert!(!old.contains("model"), "{old}");
     }
 
     #[test]

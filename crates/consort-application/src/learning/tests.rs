@@ -2,14 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use consort_bandit::{Knowledge, linear::Ridge};
 use consort_core::{
     Budget, Category, Component, Decision, Question, RunId, Seeded, Situation, TenantId, Timestamp,
     learning::{Feedback, Made, Record, Source, Subject},
 };
 
-use super::{Config, Fate, Spec, State, What, change::Change};
+use super::{Config, Fate, Policy, Spec, State, What, change::Change};
 
 const RUN: &str = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+
+fn linear(policy: &Policy) -> &Ridge {
+    match policy.model() {
+        Knowledge::Linear(ridge) => ridge,
+        Knowledge::Automatic(_) => panic!("the default of a point of choice is linear"),
+    }
+}
 
 fn tenant() -> TenantId {
     TenantId::default()
@@ -138,8 +146,8 @@ fn credit_follows_the_run_tree_in_any_order() {
         let rewards: Vec<u64> = domain.arms().iter().map(|arm| arm.rewards).collect();
         assert_eq!(rewards, [1, 1]);
         // One level below the rewarded run, half the weight: the sums say so.
-        let weights: Vec<f64> =
-            (0..2).map(|arm| domain.learner().policy().model().moment(arm, 16)).collect();
+        let model = linear(domain.learner().policy());
+        let weights: Vec<f64> = (0..2).map(|arm| model.moment(arm, 16)).collect();
         assert!(
             (weights[0] - 1.0).abs() < 1e-12 && (weights[1] - 0.5).abs() < 1e-12,
             "{weights:?}"
@@ -309,7 +317,7 @@ fn halves_learned_apart_and_merged_are_the_whole() {
     let value = serde_json::to_value(&change).unwrap();
     assert_eq!(first.add(Record::Policy { at: Timestamp(300), change: value }), Fate::Changed);
     let model =
-        |log: &Log| log.0.domains().values().next().unwrap().learner().policy().model().clone();
+        |log: &Log| linear(log.0.domains().values().next().unwrap().learner().policy()).clone();
     let (merged, whole) = (model(&first), model(&whole));
     for arm in 0..2 {
         for (a, b) in merged.theta(arm).iter().zip(whole.theta(arm)) {

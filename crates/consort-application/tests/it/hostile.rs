@@ -334,9 +334,9 @@ async fn every_rule_answers_its_first_question_and_learns_from_it() {
         Rule::RegCb { c0: 0.01 },
         Rule::Greedy,
     ];
-    for rule in rules {
+    let specs = rules.map(|rule| Spec { rule, ..Spec::default() });
+    for spec in specs.into_iter().chain([Spec::default().automatic()]) {
         let kit = Kit::start(Config::default()).await;
-        let spec = Spec { rule, ..Spec::default() };
         let name = spec.rule_name();
         let ask = Ask::SwitchPolicy { domain: "route".into(), spec, why: "try".into() };
         told(&kit, ask).await.unwrap();

@@ -90,15 +90,17 @@ pub(crate) struct Explain {
 }
 
 const POLICY: &str = "\
-A policy is `always:CANDIDATE`, a rule with its number (`squarecb:10`, `linucb:0.5`,
-`thompson:0.2`, `epsilon_greedy:0.1`, `regcb:0.003`, `greedy`) over the features that the
-point of choice has now, or `@FILE` with a whole spec in TOML or JSON.";
+A policy is `always:CANDIDATE`, `automatic` (a portfolio that chooses for itself), a rule
+with its number (`squarecb:10`, `linucb:0.5`, `thompson:0.2`, `epsilon_greedy:0.1`,
+`regcb:0.003`, `greedy`) over the features that the point of choice has now, or `@FILE`
+with a whole spec in TOML or JSON.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = POLICY, after_long_help = "\
-A policy is `always:CANDIDATE`, a rule with its number (`squarecb:10`, `linucb:0.5`,
-`thompson:0.2`, `epsilon_greedy:0.1`, `regcb:0.003`, `greedy`) over the features that the
-point of choice has now, or `@FILE` with a whole spec in TOML or JSON.
+A policy is `always:CANDIDATE`, `automatic` (a portfolio that chooses for itself), a rule
+with its number (`squarecb:10`, `linucb:0.5`, `thompson:0.2`, `epsilon_greedy:0.1`,
+`regcb:0.003`, `greedy`) over the features that the point of choice has now, or `@FILE`
+with a whole spec in TOML or JSON.
 
 The log is gone through once: the policy learns from rewards as they came, and is asked
 at each decision what it would have done. Nothing is served and nothing is changed. A log

@@ -1,14 +1,14 @@
 //! Policies as they are typed.
 
 use consort::{
-    application::learning::Spec,
+    application::learning::{Predicts, Spec},
     bandit::Rule,
     core::{Category, StepError},
 };
 
 use crate::{fail::Failure, reading};
 
-/// Reads `always:CANDIDATE`, `RULE[:NUMBER]` over the features of `now`, or `@FILE`.
+/// Reads `always:CANDIDATE`, `automatic` or `RULE[:NUMBER]` over the features of `now`, or `@FILE`.
 pub(super) async fn read(text: &str, now: &Spec) -> Result<Spec, Failure> {
     if let Some(path) = text.strip_prefix('@') {
         return from_file(path).await;
@@ -22,12 +22,15 @@ pub(super) async fn read(text: &str, now: &Spec) -> Result<Spec, Failure> {
         let candidate = candidate.ok_or_else(|| wrong(text, "`always` needs a candidate"))?;
         return Ok(Spec { fixed: Some(candidate.to_owned()), floor: 0.0, ..now.clone() });
     }
+    if text == "automatic" {
+        return Ok(now.clone().automatic());
+    }
     let number = number.map(|number| {
         number.parse::<f64>().map_err(|_| wrong(text, &format!("`{number}` is no number")))
     });
     let rule = rule(name, number.transpose()?);
     let rule = rule.ok_or_else(|| wrong(text, "there is no such rule"))?;
-    Ok(Spec { rule, fixed: None, ..now.clone() })
+    Ok(Spec { model: Predicts::Linear, rule, fixed: None, ..now.clone() })
 }
 
 /// A rule by its name, with its number or the usual one.
@@ -62,7 +65,7 @@ async fn from_file(path: &str) -> Result<Spec, Failure> {
 
 fn wrong(text: &str, why: &str) -> Failure {
     Failure::Usage(format!(
-        "`{text}` is no policy: {why}; it is `always:CANDIDATE`, a rule such as `squarecb:10`, \
-         `linucb:0.5` or `greedy`, or `@FILE`"
+        "`{text}` is no policy: {why}; it is `always:CANDIDATE`, `automatic`, a rule such as \
+         `squarecb:10`, `linucb:0.5` or `greedy`, or `@FILE`"
     ))
 }
