@@ -226,6 +226,16 @@ impl Reader<'_> {
         if value < limit { Ok(value) } else { Err(Corrupt::Value) }
     }
 
+    /// Reads a number of events, which leaves room to count on.
+    ///
+    /// # Errors
+    ///
+    /// [`Corrupt::Value`] when so many cannot have happened.
+    pub fn counter(&mut self) -> Result<u64, Corrupt> {
+        let value = self.u64()?;
+        if value <= u64::MAX / 4 { Ok(value) } else { Err(Corrupt::Value) }
+    }
+
     /// Reads a float.
     ///
     /// # Errors

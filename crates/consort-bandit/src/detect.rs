@@ -6,6 +6,8 @@ use crate::model::Persist;
 
 /// Stakes of the bettors inside a detector.
 const STAKES: [f64; 3] = [0.5, 0.25, 0.125];
+/// Evidence that nobody heeds stays a number.
+const MOST: f64 = 1e300;
 /// The stake that dates the onset.
 const DATING: f64 = 0.5;
 
@@ -41,7 +43,7 @@ impl Detector {
     pub fn push(&mut self, shortfall: f64) -> Option<u64> {
         let z = if shortfall.is_nan() { 0.0 } else { shortfall.clamp(-1.0, 1.0) };
         for (sum, stake) in self.sums.iter_mut().zip(STAKES) {
-            *sum = (1.0 + *sum) * (1.0 + stake * z);
+            *sum = ((1.0 + *sum) * (1.0 + stake * z)).min(MOST);
         }
         self.since += 1;
         self.dating += libm::log1p(DATING * z);
@@ -73,7 +75,7 @@ impl Persist for Detector {
         let mut detector = Self::new(from.finite()?).map_err(|_| Corrupt::Value)?;
         from.f64s(&mut detector.sums)?;
         detector.dating = from.finite()?;
-        detector.since = from.u64()?;
+        detector.since = from.counter()?;
         Ok(detector)
     }
 }
@@ -123,5 +125,13 @@ mod tests {
         // 100,000 steps without a change, at most one alarm in 50,000 on average.
         assert!(false_alarms <= 4, "{false_alarms}");
         assert!(dated >= 45, "{dated}");
+    }
+
+    #[test]
+    fn evidence_that_nobody_heeds_can_still_be_stored() {
+        let mut detector = Detector::new(1_000.0).unwrap();
+        (0..5_000).for_each(|_| _ = detector.push(1.0));
+        let read: Detector = crate::codec::from_bytes(&crate::codec::to_bytes(&detector)).unwrap();
+        assert_eq!(read, detector);
     }
 }

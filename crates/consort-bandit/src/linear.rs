@@ -430,7 +430,7 @@ impl Persist for Ridge {
             sparse: version >= 2 && from.u8()? == 1,
         };
         let config = config.validate().map_err(|_| Corrupt::Value)?;
-        let seen = from.u64()?;
+        let seen = from.counter()?;
         let n = padded(config.used());
         from.expect(config.arms * Arm::stored(n))?;
         let mut arms = Vec::with_capacity(config.arms);

@@ -19,6 +19,8 @@ const FIRST_RELEVANCE: u64 = 30;
 const RELEVANCE_ROUNDS: u32 = 3;
 /// Bounds of a feature's regularisation relative to the configured one.
 const RELEVANCE_RANGE: (f64, f64) = (0.1, 1e4);
+/// Times in a row the diagonal is raised: then it is far above any sums that examples make.
+const MOST_REPAIRS: u32 = 64;
 /// Error of A·A⁻¹ a run of rank-1 updates may build up before the inverse is computed anew.
 const DRIFT: f64 = 1e-9;
 
@@ -167,7 +169,7 @@ impl Arm {
     pub(crate) fn refactor(&mut self, work: &mut Vec<f64>) {
         let n = self.n;
         self.refactored += 1;
-        loop {
+        for raised in 0_u32.. {
             let p = parts(self.data.get_mut(), n);
             let mut largest: f64 = 0.0;
             for i in 0..n {
@@ -187,6 +189,13 @@ impl Arm {
             }
             // Raise the diagonal just enough to be seen beside the largest entry.
             self.repaired += 1;
+            if raised >= MOST_REPAIRS {
+                // Sums that no examples made, from a damaged state: forgotten, not tried for ever.
+                p.sums.fill(0.0);
+                p.b.fill(0.0);
+                p.diagonal.fill(1.0);
+                continue;
+            }
             let lift = (largest * 1e-12).max(1e-9);
             p.diagonal.iter_mut().for_each(|d| *d = (*d * 2.0).max(lift));
         }
@@ -250,13 +259,13 @@ impl Arm {
         if version >= 2 {
             arm.relevance_due = from.u64()?;
         }
-        arm.pulls = from.u64()?;
+        arm.pulls = from.counter()?;
         arm.mass = from.finite()?;
         arm.energy = from.finite()?;
         arm.countdown = from.u32()?;
         arm.turn = from.u32()?;
-        arm.refactored = from.u64()?;
-        arm.repaired = from.u64()?;
+        arm.refactored = from.counter()?;
+        arm.repaired = from.counter()?;
         if arm.countdown == 0 || arm.countdown > LATEST || arm.turn as usize >= n {
             return Err(Corrupt::Value);
         }
@@ -306,6 +315,11 @@ impl WithSimd for Step<'_> {
             kernel::scale(s, update.keep, p.b);
             kernel::scale(s, update.keep, p.diagonal);
             kernel::scale(s, 1.0 / update.keep, p.inverse);
+            // No example touches the padding, so nothing else would restore it.
+            let n = p.theta.len();
+            for i in update.dim..n {
+                (p.diagonal[i], p.inverse[i * n + i]) = (update.lambda, 1.0 / update.lambda);
+            }
         }
         let (mut x, mut reward) = (update.x, update.reward);
         if update.weight < 1.0 {

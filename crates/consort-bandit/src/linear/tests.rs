@@ -226,3 +226,16 @@ fn sparse_models_are_stored_too_and_never_added() {
     assert_eq!(to_bytes(&model), to_bytes(&copy));
     assert_eq!(model.merge(&copy), Err(CannotMerge::Forgets));
 }
+
+#[test]
+fn forgetting_needs_no_more_refactorisations_than_remembering() {
+    // Three features are padded to eight: the padding must not fade away.
+    let config = Config { keep: 0.99, ..Config::new(1, 2) };
+    let mut model = Ridge::new(config).unwrap();
+    for t in 0..5_000 {
+        let x = [uniform(1, 0, t), uniform(1, 1, t)];
+        model.learn(&Example::new(&x, 0, 0.5, 1.0));
+    }
+    let health = model.health(0);
+    assert!(health.refactored <= 5 && health.repaired == 0, "{health:?}");
+}
