@@ -35,12 +35,11 @@ use crate::agent::{Agent, Exploration};
 use crate::arms::{ArmSet, MAX_ARMS};
 use crate::error::InvalidConfig;
 use crate::explain::Explain;
-use crate::maps::{Map, Scaler};
-use crate::model::{Example, MAX_DIM, Model, Scores};
+use crate::maps::Scaler;
+use crate::model::{Example, MAX_DIM, MAX_FEATURE, Model, Scores};
 use crate::rule::Rule;
 use family::{Family, Reading, Sight};
 use memory::Memory;
-use predictor::Assumes;
 use recall::Recall;
 use standing::{Standing, Verdict};
 
@@ -60,10 +59,8 @@ const UNITS_AT: u64 = 64;
 /// Features whose root mean square lies within these bounds keep their unit, and so do small ones
 /// that are mostly 0.
 const UNITS_FINE: (f64, f64) = (0.1, 10.0);
-/// Most features for which thresholds and pairs are derived.
-const PAIRS_UP_TO: usize = 12;
-/// Most features for which curves and sparse effects are learned.
-const CURVES_UP_TO: usize = 64;
+/// Units are powers of two between this one and its inverse.
+const UNITS_MOST: f64 = 40.0;
 /// Changes remembered for explanation.
 const CHANGES_KEPT: usize = 32;
 
@@ -146,7 +143,8 @@ impl Auto {
     /// When the shape is out of range.
     pub fn new(config: Config) -> Result<Self, InvalidConfig> {
         let config = config.validate()?;
-        let families = Self::members(config)?;
+        let families = family::plans(config).into_iter().map(|plan| Family::new(config, plan));
+        let families: Vec<Family> = families.collect::<Result<_, _>>()?;
         let standings = families.iter().flat_map(Family::priors);
         let standings = standings.map(|prior| Standing::new(config.arms, prior));
         Ok(Self {
@@ -166,23 +164,6 @@ impl Auto {
             features: vec![0.0; families.iter().map(Family::used).max().unwrap_or(0)],
             families,
         })
-    }
-
-    fn members(config: Config) -> Result<Vec<Family>, InvalidConfig> {
-        let mut families = vec![Family::new(config, Map::Nothing, 1.0, &[], false)?];
-        let narrow = config.dim <= CURVES_UP_TO;
-        let all = [Assumes::Sparse, Assumes::Shared, Assumes::Fading];
-        let others = if narrow { &all[..] } else { &[] };
-        families.push(Family::new(config, Map::Identity, 1.0, others, true)?);
-        if config.dim <= PAIRS_UP_TO {
-            let sparse = &[Assumes::Sparse];
-            families.push(Family::new(config, Map::Thresholds, 1.0, sparse, false)?);
-        }
-        if narrow {
-            let curves = Map::Fourier { features: 128, bandwidth: 0.5 };
-            families.push(Family::new(config, curves, 0.1, &[], true)?);
-        }
-        Ok(families)
     }
 
     /// Names and weights of the predictors, heaviest first.
@@ -308,7 +289,8 @@ impl Auto {
             let common = 2 * values().filter(|v| *v != 0.0).count() as u64 > UNITS_AT;
             if size > high || common && size < low {
                 // A power of two scales without rounding.
-                *unit = libm::exp2(-libm::round(libm::log2(size)));
+                let power = libm::round(libm::log2(size)).clamp(-UNITS_MOST, UNITS_MOST);
+                *unit = libm::exp2(-power);
                 changed = true;
             }
         }
@@ -419,7 +401,7 @@ impl Model for Auto {
 
     fn predict(&self, x: &[f64], available: &ArmSet, out: Scores<'_>, scratch: &mut [f64]) {
         for ((scaled, x), unit) in scratch.iter_mut().zip(x).zip(&self.units) {
-            *scaled = x * unit;
+            *scaled = in_unit(*x, *unit);
         }
         self.predict_scaled(available, out, scratch);
     }
@@ -427,7 +409,9 @@ impl Model for Auto {
     fn learn(&mut self, example: &Example<'_>) {
         let Example { arm, reward, weight, .. } = *example;
         let mut x = std::mem::take(&mut self.buffer);
-        x.iter_mut().zip(example.x).zip(&self.units).for_each(|((s, x), unit)| *s = x * unit);
+        for ((scaled, x), unit) in x.iter_mut().zip(example.x).zip(&self.units) {
+            *scaled = in_unit(*x, *unit);
+        }
         self.scaler.push(&x);
         self.seen += 1;
         self.pulls[arm] += 1;
@@ -461,6 +445,12 @@ impl Model for Auto {
             self.changes.push(Change { at: self.seen, arm, since });
         }
     }
+}
+
+/// A feature in its unit: at most as large as features may be.
+#[inline(always)]
+fn in_unit(x: f64, unit: f64) -> f64 {
+    (x * unit).clamp(-MAX_FEATURE, MAX_FEATURE)
 }
 
 impl Explain for Auto {

@@ -102,17 +102,24 @@ impl Softmax {
             if index != arm && curvature < NEGLIGIBLE || only.is_some_and(|only| only != index) {
                 continue;
             }
-            let curvature = curvature.clamp(LEAST, 1.0) * weight;
+            let curvature = curvature.clamp(LEAST, 1.0);
             let square = believed.square[index];
-            let mut gradient = pull * lean * weight;
-            let stride = (square * gradient / (1.0 + curvature * square)).abs();
+            let mut gradient = pull * lean;
+            let stride = (weight * square * gradient / (1.0 + weight * curvature * square)).abs();
             if stride > STRIDE {
                 gradient *= STRIDE / stride;
             }
-            // Weighted least squares on the working response takes exactly this step.
+            // Weighted least squares on the working response takes exactly this step. The weight
+            // comes last: a curvature times next to nothing is nothing to divide by.
             let reward = believed.score[index] + gradient / curvature;
-            let update =
-                Update { x, dim: x.len(), reward, weight: curvature, keep: 1.0, lambda: 1.0 };
+            let update = Update {
+                x,
+                dim: x.len(),
+                reward,
+                weight: weight * curvature,
+                keep: 1.0,
+                lambda: 1.0,
+            };
             state.learn(arch, update, vectors, matrix);
         }
     }

@@ -17,6 +17,47 @@ use crate::model::{Example, Persist, Scores};
 pub(super) const MOST_HEADS: usize = 5;
 /// Regularisation of the scores of the exclusive predictor.
 const EXCLUSIVE_LAMBDA: f64 = 1.0;
+/// Most features for which thresholds and pairs are derived.
+const PAIRS_UP_TO: usize = 12;
+/// Most features for which curves and sparse effects are learned.
+const CURVES_UP_TO: usize = 64;
+
+/// What a family is made of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plan {
+    map: Map,
+    lambda: f64,
+    /// What its predictors assume beside the first, which assumes nothing.
+    others: &'static [Assumes],
+    /// Whether one more assumes a single right arm.
+    exclusive: bool,
+}
+
+/// The families for a shape.
+pub(super) fn plans(config: Config) -> Vec<Plan> {
+    let plan = |map, lambda, others, exclusive| Plan { map, lambda, others, exclusive };
+    let mut plans = vec![plan(Map::Nothing, 1.0, &[][..], false)];
+    let narrow = config.dim <= CURVES_UP_TO;
+    let all = &[Assumes::Sparse, Assumes::Shared, Assumes::Fading][..];
+    plans.push(plan(Map::Identity, 1.0, if narrow { all } else { &[] }, true));
+    if config.dim <= PAIRS_UP_TO {
+        plans.push(plan(Map::Thresholds, 1.0, &[Assumes::Sparse], false));
+    }
+    if narrow {
+        plans.push(plan(Map::Fourier { features: 128, bandwidth: 0.5 }, 0.1, &[], true));
+    }
+    plans
+}
+
+impl Plan {
+    /// Bytes that what the predictors know takes in a state, at least.
+    pub(super) fn stored(&self, config: Config, version: u16) -> usize {
+        let stored = |assumes: &&Assumes| version >= 2 || assumes.in_version_1();
+        let others = self.others.iter().filter(stored).count();
+        let heads = 1 + others + usize::from(self.exclusive);
+        heads * config.arms * Arm::stored(kernel::padded(self.map.len(config.dim) + 1))
+    }
+}
 
 /// Regressions over mapped features that assume different things, the first of them nothing, and
 /// beside them, where it pays, a predictor that assumes a single right arm.
@@ -66,15 +107,9 @@ impl Reading {
 }
 
 impl Family {
-    /// The predictor that assumes nothing, those that assume what is in `others`, and one for a
-    /// single right arm if `exclusive`.
-    pub(super) fn new(
-        config: Config,
-        map: Map,
-        lambda: f64,
-        others: &[Assumes],
-        exclusive: bool,
-    ) -> Result<Self, InvalidConfig> {
+    /// A family that knows nothing yet.
+    pub(super) fn new(config: Config, plan: Plan) -> Result<Self, InvalidConfig> {
+        let Plan { map, lambda, others, exclusive } = plan;
         let mapper = Mapper::new(map, config.dim)?;
         let ridge = linear::Config { lambda, ..linear::Config::new(config.arms, mapper.len()) };
         let predictors: Vec<Predictor> = [Assumes::Nothing]

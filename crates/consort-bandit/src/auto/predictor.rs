@@ -27,6 +27,13 @@ pub(super) enum Assumes {
     Fading,
 }
 
+impl Assumes {
+    /// Whether states of version 1 have predictors that assume this.
+    pub(super) const fn in_version_1(self) -> bool {
+        matches!(self, Self::Nothing | Self::Sparse)
+    }
+}
+
 /// A regression on features that are already mapped.
 #[derive(Clone, Debug)]
 pub(super) struct Predictor {
@@ -78,7 +85,7 @@ impl Predictor {
 
     /// Whether states of version 1 have it.
     pub(super) const fn in_version_1(&self) -> bool {
-        matches!(self.assumes, Assumes::Nothing | Assumes::Sparse)
+        self.assumes.in_version_1()
     }
 
     pub(super) fn scratch(&self) -> usize {

@@ -133,9 +133,10 @@ impl Standing {
         self.own.iter().for_each(|detector| detector.write(out));
     }
 
-    /// Weighs nothing until it proves itself: a predictor that was not there before.
-    pub(super) fn late(&mut self) {
-        self.log_weight = LATE;
+    /// Weighs nothing and leads nobody until it proves itself: a predictor that was not there
+    /// before, beside others with an error of at most `worst`.
+    pub(super) fn late(&mut self, worst: f64) {
+        (self.log_weight, self.error) = (LATE, worst);
     }
 
     /// Reads the record into one of the same making.

@@ -1,8 +1,9 @@
 //! The stored form of an [`Auto`].
 
-use super::family::Family;
+use super::family::{self, Family};
 use super::memory::Memory;
 use super::recall::Recall;
+use super::standing::Standing;
 use super::{Auto, CHANGES_KEPT, Change, Config};
 use crate::arms::MAX_ARMS;
 use crate::codec::{Reader, Writer};
@@ -14,6 +15,21 @@ impl Auto {
     /// Which predictors states of version 1 have.
     fn in_version_1(&self) -> Vec<bool> {
         self.families.iter().flat_map(Family::in_version_1).collect()
+    }
+
+    /// Whether the numbers can have come about.
+    fn is_sound(&self) -> bool {
+        let pulls = self.pulls.iter().try_fold(0_u64, |sum, pulls| sum.checked_add(*pulls));
+        let weight = self.standings.iter().map(Standing::weight).sum::<f64>();
+        pulls == Some(self.seen)
+            && self.restarted <= self.seen
+            && self.units.iter().all(|unit| *unit > 0.0)
+            && (0.0..=self.rewards.1).contains(&self.rewards.0)
+            && self.rewards.1 >= 1.0
+            && self.noise.0 >= 0.0
+            && self.noise.1 >= 0.0
+            && weight > 0.0
+            && weight.is_finite()
     }
 
     /// Appends the state in a layout of any version; older ones lack what is new.
@@ -64,31 +80,38 @@ impl Persist for Auto {
 
     fn read(from: &mut Reader<'_>, version: u16) -> Result<Self, Corrupt> {
         let config = Config { arms: from.below(MAX_ARMS + 1)?, dim: from.below(MAX_DIM + 1)? };
+        let config = config.validate().map_err(|_| Corrupt::Value)?;
+        let plans = family::plans(config);
+        from.expect(plans.iter().map(|plan| plan.stored(config, version)).sum())?;
         let mut auto = Self::new(config).map_err(|_| Corrupt::Value)?;
         for family in &mut auto.families {
             family.read_state(from, version)?;
         }
         let old = auto.in_version_1();
-        for (standing, old) in auto.standings.iter_mut().zip(old) {
-            if version >= 2 || old {
-                standing.read(from)?;
-            } else {
-                standing.late();
-            }
+        let (found, late): (Vec<_>, Vec<_>) =
+            auto.standings.iter_mut().zip(old).partition(|(_, old)| version >= 2 || *old);
+        let mut worst: f64 = 0.0;
+        for (standing, _) in found {
+            standing.read(from)?;
+            worst = worst.max(standing.error());
         }
+        late.into_iter().for_each(|(standing, _)| standing.late(worst));
         auto.scaler = Scaler::read(from, config.dim)?;
         from.f64s(&mut auto.units)?;
         auto.memory = Memory::read(from, config.dim, config.arms)?;
         for pulls in &mut auto.pulls {
-            *pulls = from.u64()?;
+            *pulls = from.counter()?;
         }
-        auto.seen = from.u64()?;
+        auto.seen = from.counter()?;
         auto.rewards = (from.finite()?, from.finite()?);
         auto.noise = (from.finite()?, from.finite()?);
         auto.restarted = from.u64()?;
         for _ in 0..from.below(CHANGES_KEPT + 1)? {
             let (at, arm, since) = (from.u64()?, from.u64()?, from.u64()?);
             let arm = (arm != u64::MAX).then_some(arm as usize);
+            if arm.is_some_and(|arm| arm >= config.arms) {
+                return Err(Corrupt::Value);
+            }
             auto.changes.push(Change { at, arm, since });
         }
         if version >= 2 {
@@ -98,6 +121,6 @@ impl Persist for Auto {
                 }
             }
         }
-        Ok(auto)
+        if auto.is_sound() { Ok(auto) } else { Err(Corrupt::Value) }
     }
 }

@@ -1,5 +1,7 @@
 //! Claims about the default on small streams.
 
+mod hostile;
+
 use super::*;
 use crate::codec::{framed, from_bytes, to_bytes};
 use crate::model::Persist;

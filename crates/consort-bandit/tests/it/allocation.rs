@@ -3,9 +3,9 @@
 
 use consort_bandit::{
     Agent, ArmSet, BetaThompson, Example, Hybrid, HybridConfig, Model, Odds, Persist, Policy, Rule,
-    codec, epsilon_greedy,
+    auto, automatic, codec, epsilon_greedy,
     linear::{Config, Hot, Ridge},
-    rng::{Draw, uniform},
+    rng::{Draw, normal, uniform},
     ucb1,
 };
 
@@ -57,4 +57,27 @@ fn what_a_policy_knows_takes_no_more_space_after_three_thousand_rounds() {
     takes_no_more_space(Agent::new(Hybrid::new(config).unwrap(), Rule::Greedy).unwrap());
     takes_no_more_space(ucb1(4, 2).unwrap());
     takes_no_more_space(BetaThompson::new(4, 2).unwrap());
+}
+
+#[test]
+fn the_default_decides_without_allocation_also_while_it_remembers_an_arm_that_fell() {
+    let mut policy = automatic(auto::Config::new(3, 2)).unwrap();
+    let (mut odds, all) = (Odds::new(), ArmSet::all(3));
+    let context = |t| [normal(1, 0, t), normal(1, 1, t)];
+    for t in 0..1_200 {
+        let x = context(t);
+        let chosen = policy.decide(&x, &all, Draw { seed: 2, counter: t }, &mut odds).unwrap();
+        let levels = [if t < 1_000 { 0.85 } else { 0.25 }, 0.6, 0.4];
+        let mean = levels[chosen.arm] + 0.05 * x[0];
+        let reward = if uniform(3, chosen.arm as u64, t) < mean { 1.0 } else { 0.0 };
+        policy.update(&Example::new(&x, chosen.arm, reward, chosen.propensity)).unwrap();
+    }
+    assert_eq!(policy.model().fallen().count(), 1);
+    let counted = allocation_counter::measure(|| {
+        for counter in 0..50 {
+            let draw = Draw { seed: 6, counter };
+            policy.decide(&context(counter), &all, draw, &mut odds).unwrap();
+        }
+    });
+    assert_eq!(counted.count_total, 0);
 }
