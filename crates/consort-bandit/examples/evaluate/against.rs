@@ -27,7 +27,10 @@ pub(crate) fn compare(
     shuffles: &Range<u64>,
     ours: &[f64],
 ) -> Result<(), Box<dyn Error>> {
-    let all: HashMap<String, Baselines> = serde_json::from_str(&std::fs::read_to_string(path)?)?;
+    let unreadable = |why: &dyn Error| format!("`--against {path}`: {why}");
+    let text = std::fs::read_to_string(path).map_err(|why| unreadable(&why))?;
+    let all: HashMap<String, Baselines> =
+        serde_json::from_str(&text).map_err(|why| unreadable(&why))?;
     let Some(baselines) = all.get(&set.name) else {
         writeln!(out, "# {}: no baselines", set.name)?;
         return Ok(());

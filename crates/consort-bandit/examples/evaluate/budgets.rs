@@ -18,14 +18,18 @@ pub(crate) struct Budgets {
 }
 
 impl std::str::FromStr for Budgets {
-    type Err = Box<dyn Error>;
+    type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let above = |text: &str| match text.parse::<f64>() {
+            Ok(amount) if amount > 0.0 && amount.is_finite() => Ok(amount),
+            _ => Err("give COST or COST/LATENCY per round, each a number above 0"),
+        };
         let (cost, latency) = match text.split_once('/') {
-            Some((cost, latency)) => (cost, Some(latency.parse()?)),
+            Some((cost, latency)) => (cost, Some(above(latency)?)),
             None => (text, None),
         };
-        Ok(Self { cost: cost.parse()?, latency })
+        Ok(Self { cost: above(cost)?, latency })
     }
 }
 
@@ -43,14 +47,15 @@ pub(crate) fn report(
     shuffles: std::ops::Range<u64>,
 ) -> Result<(), Box<dyn Error>> {
     let Truth::Means { means, costs } = &set.truth else {
-        return Err("budgets need a set with means and costs".into());
+        return Err(format!("`--budget`: `{}` has no columns m0.. and c0..", set.name).into());
     };
     let mut used = vec![Used { amounts: costs, pace: budgets.cost }];
     if let Some(pace) = budgets.latency {
         used.push(Used { amounts: &set.latency, pace });
     }
     if used.iter().any(|used| used.amounts.len() != means.len()) {
-        return Err("the set has no such column".into());
+        let name = &set.name;
+        return Err(format!("`--budget`: `{name}` has no costs c0.. or no latencies l0..").into());
     }
     let bound = clairvoyant(set, means, &used);
     let (mut earned, mut count, mut violations, mut share) = (0.0, 0.0, 0, 0.0);

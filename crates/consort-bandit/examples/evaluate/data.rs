@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::Path;
 
 use consort_bandit::rng::normal;
+use consort_bandit::{MAX_ARMS, MAX_FEATURE};
 
 use crate::router;
 
@@ -34,6 +35,9 @@ pub(crate) enum Truth {
     Rewards { rewards: Vec<f64>, fees: Vec<f64> },
 }
 
+/// Most tenants or subjects.
+const MOST_GROUPS: usize = 10_000;
+
 /// Fee of the strong one of two models in observed routing outcomes.
 const STRONG_FEE: f64 = 0.2;
 
@@ -44,14 +48,17 @@ const ROUTER: &str = "router:";
 impl Set {
     pub(crate) fn read(path: &str) -> Result<Self, Box<dyn Error>> {
         if let Some(seed) = path.strip_prefix(GRADUAL) {
-            return Ok(Self::gradual(seed.parse()?));
+            return Ok(Self::gradual(whole_seed(seed)?));
         }
         if let Some(seed) = path.strip_prefix(ROUTER) {
-            return Ok(router::generate(seed.parse()?));
+            return Ok(router::generate(whole_seed(seed)?));
         }
-        let text = std::fs::read_to_string(path)?;
-        let mut lines = text.lines();
-        let header: Vec<&str> = lines.next().ok_or("no header")?.split(',').collect();
+        let name = Path::new(path).file_stem().map_or(path.into(), |s| s.to_string_lossy().into());
+        Self::parse(name, &std::fs::read_to_string(path)?)
+    }
+
+    fn parse(name: String, text: &str) -> Result<Self, Box<dyn Error>> {
+        let (header, rows) = table(text)?;
         let many = |prefix: char| -> Vec<usize> {
             let numbered =
                 |name: &str| name.strip_prefix(prefix).is_some_and(|n| n.parse::<usize>().is_ok());
@@ -61,11 +68,12 @@ impl Set {
         let (x, r, m, c, l) = (many('x'), many('r'), many('m'), many('c'), many('l'));
         let (class, subject) = (one("y"), one("subject"));
         if x.is_empty() || class.is_none() && r.is_empty() {
-            return Err(format!("`{path}` is in none of the documented layouts").into());
+            let layouts = "`x0..,y` or `x0..,r0..[,m0..][,c0..][,l0..]`";
+            return Err(
+                format!("the header is in none of the documented layouts: {layouts}").into()
+            );
         }
-        let rows: Vec<Vec<f64>> = lines
-            .map(|line| line.split(',').map(str::parse).collect::<Result<_, _>>())
-            .collect::<Result<_, _>>()?;
+        check(&header, &rows, &[&m, &c, &l], if class.is_some() { 0 } else { r.len() })?;
         let take = |columns: &[usize]| -> Vec<f64> {
             rows.iter().flat_map(|row| columns.iter().map(|&i| row[i])).collect()
         };
@@ -84,7 +92,7 @@ impl Set {
         };
         let (contexts, dim) = with_subject(take(&x), x.len(), &whole(subject));
         Ok(Self {
-            name: Path::new(path).file_stem().map_or(path.into(), |s| s.to_string_lossy().into()),
+            name,
             arms,
             dim,
             contexts,
@@ -158,6 +166,84 @@ impl Set {
     }
 }
 
+fn whole_seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("`{text}` is no seed: give a whole number ≥ 0"))
+}
+
+/// Numbers ≥ 0 between commas.
+pub(crate) fn amounts(text: &str) -> Option<Vec<f64>> {
+    let amount = |text: &str| text.parse().ok().filter(|v: &f64| *v >= 0.0 && v.is_finite());
+    text.split(',').map(amount).collect()
+}
+
+/// Header and rows of a table of numbers, as many in each row as there are columns.
+fn table(text: &str) -> Result<(Vec<&str>, Vec<Vec<f64>>), String> {
+    let mut lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let (_, header) = lines.next().ok_or("the file is empty: it needs a header and rows")?;
+    let header: Vec<&str> = header.split(',').map(str::trim).collect();
+    let mut rows = Vec::new();
+    for (at, line) in lines {
+        let line_number = at + 1;
+        let cells: Vec<&str> = line.split(',').map(str::trim).collect();
+        if cells.len() != header.len() {
+            let (found, wanted) = (cells.len(), header.len());
+            return Err(format!("line {line_number} has {found} cells, the header {wanted}"));
+        }
+        let number = |(cell, column): (&&str, &&str)| match cell.parse::<f64>() {
+            Ok(value) if value.is_finite() => Ok(value),
+            _ => Err(format!("line {line_number}, column `{column}`: `{cell}` is no number")),
+        };
+        rows.push(cells.iter().zip(&header).map(number).collect::<Result<_, _>>()?);
+    }
+    if rows.is_empty() {
+        return Err("there are no rows below the header".to_owned());
+    }
+    Ok((header, rows))
+}
+
+/// Refuses values that no learner can take; `arms` is 0 where they are classes.
+fn check(
+    header: &[&str],
+    rows: &[Vec<f64>],
+    by_arm: &[&[usize]],
+    arms: usize,
+) -> Result<(), String> {
+    let unlike = |columns: &&&[usize]| arms > 0 && !columns.is_empty() && columns.len() != arms;
+    if let Some(columns) = by_arm.iter().find(unlike) {
+        let (name, found) = (header[columns[0]], columns.len());
+        return Err(format!("there are {found} columns like `{name}`, but {arms} arms in r0.."));
+    }
+    let all = if arms == 0 { u64::MAX } else { u64::MAX >> 64_usize.saturating_sub(arms) };
+    for (column, name) in header.iter().enumerate() {
+        let numbered = |prefix: char| {
+            name.strip_prefix(prefix).is_some_and(|number| number.parse::<usize>().is_ok())
+        };
+        // Realised rewards are not looked at where there are means.
+        let shares = numbered('m') || numbered('r') && arms > 0 && by_arm[0].is_empty();
+        let feature = numbered('x');
+        let index = |most: usize| move |v: f64| v >= 0.0 && v.fract() == 0.0 && v < most as f64;
+        for (row, values) in rows.iter().enumerate() {
+            let value = values[column];
+            let rule = match *name {
+                "y" if !index(MAX_ARMS)(value) => "a class is a whole number from 0 to 255",
+                "tenant" if !index(MOST_GROUPS)(value) => {
+                    "a tenant is a whole number from 0 to 9999"
+                }
+                "subject" if !index(MOST_GROUPS)(value) => {
+                    "a subject is a whole number from 0 to 9999"
+                }
+                "avail" if value < 0.0 || value as u64 & all == 0 => "no arm is available",
+                "delay" if value.fract() != 0.0 => "a delay is a whole number, -1 for never",
+                _ if shares && !(0.0..=1.0).contains(&value) => "a reward lies in [0, 1]",
+                _ if feature && value.abs() > MAX_FEATURE => "a feature is at most 1e6 in size",
+                _ => continue,
+            };
+            return Err(format!("row {}, column `{name}`: `{value}`: {rule}", row + 1));
+        }
+    }
+    Ok(())
+}
+
 /// A subject number is a category: one feature for each.
 fn with_subject(x: Vec<f64>, dim: usize, subject: &[f64]) -> (Vec<f64>, usize) {
     if subject.is_empty() {
@@ -170,4 +256,36 @@ fn with_subject(x: Vec<f64>, dim: usize, subject: &[f64]) -> (Vec<f64>, usize) {
         x.iter().copied().chain(one).collect::<Vec<f64>>()
     });
     (wide.collect(), dim + count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(text: &str, expected: &str) {
+        let found = Set::parse("set".into(), text).err().map(|error| error.to_string());
+        assert!(found.as_ref().is_some_and(|found| found.contains(expected)), "{found:?}");
+    }
+
+    #[test]
+    fn a_file_that_teaches_nothing_is_refused_with_its_place() {
+        refused("", "empty");
+        refused("x0,y\n", "no rows");
+        refused("x0,x1\n1,2\n", "documented layouts");
+        refused("x0,y\n1,0\n1\n", "line 3 has 1 cells, the header 2");
+        refused("x0,y\nNaN,0\n", "line 2, column `x0`: `NaN`");
+        refused("x0,y\n1,0\n1,-1\n", "row 2, column `y`");
+        refused("x0,y\n2e6,0\n", "column `x0`");
+        refused("x0,r0,r1,m0\n1,0,1,0.5\n", "1 columns like `m0`, but 2 arms");
+        refused("x0,r0,r1\n1,0,5\n", "column `r1`");
+        refused("avail,x0,r0\n2,1,0\n", "no arm is available");
+        refused("tenant,x0,r0\n1e12,1,0\n", "column `tenant`");
+    }
+
+    #[test]
+    fn one_row_one_class_and_empty_lines_are_a_set() {
+        let set = Set::parse("set".into(), "x0,y\n1,0\n\n").unwrap();
+        assert_eq!((set.len(), set.arms, set.dim), (1, 1, 1));
+    }
 }

@@ -95,14 +95,16 @@ pub(crate) fn named(name: &str, set: &Set) -> Result<Box<dyn Player>, Box<dyn Er
     }
     let parts: Vec<&str> = name.split(':').collect();
     if let ["auto", alpha] = parts[..] {
-        let rule = Rule::LinUcb { alpha: alpha.parse()? };
+        let rule = Rule::LinUcb { alpha: number(name, alpha)? };
         let model = automatic(auto::Config::new(set.arms, set.dim))?.into_model();
         return Ok(wrap(Agent::new(model, rule)?));
     }
     let [map, lambda, keep, rule, ..] = parts[..] else {
-        return Err(format!("unknown policy `{name}`").into());
+        let forms =
+            "give auto:ALPHA, MAP:LAMBDA:KEEP:RULE[:PARAMETER], hierarchical, pooled or separate";
+        return Err(format!("unknown policy `{name}`: {forms}").into());
     };
-    let parameter = || parts.get(4).unwrap_or(&"0").parse::<f64>();
+    let parameter = || number(name, parts.get(4).unwrap_or(&"0"));
     let rule = match rule {
         "linucb" => Rule::LinUcb { alpha: parameter()? },
         "thompson" => Rule::Thompson { scale: parameter()? },
@@ -119,10 +121,14 @@ pub(crate) fn named(name: &str, set: &Set) -> Result<Box<dyn Player>, Box<dyn Er
         "fourier" => Map::Fourier { features: 128, bandwidth: 0.5 },
         other => return Err(format!("unknown map `{other}`").into()),
     };
-    let (lambda, keep) = (lambda.parse()?, keep.parse()?);
+    let (lambda, keep) = (number(name, lambda)?, number(name, keep)?);
     let ridge =
         |dim| Ridge::new(linear::Config { lambda, keep, ..linear::Config::new(set.arms, dim) });
     Ok(wrap(Agent::new(Mapped::new(map, set.dim, ridge)?, rule)?))
+}
+
+fn number(policy: &str, text: &str) -> Result<f64, String> {
+    text.parse().map_err(|_| format!("policy `{policy}`: `{text}` is no number"))
 }
 
 fn tenants(set: &Set) -> usize {

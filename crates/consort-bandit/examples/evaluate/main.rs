@@ -28,7 +28,8 @@ mod router;
 mod tenants;
 
 use std::error::Error;
-use std::io::{Write, stdout};
+use std::io::{Write, stderr, stdout};
+use std::process::ExitCode;
 
 use data::Set;
 use play::{Feedback, Outcome, Player};
@@ -72,36 +73,63 @@ fn parse() -> Result<Asked, Box<dyn Error>> {
             "--policy" => asked.policy = Some(value()?),
             "--shuffles" => {
                 let value = value()?;
-                let (from, to) = value.split_once("..").ok_or("`--shuffles` wants A..B")?;
-                asked.shuffles = from.parse()?..to.parse()?;
+                asked.shuffles = shuffles(&value).ok_or(format!(
+                    "`--shuffles {value}`: give A..B with A below B, e.g. 10..20"
+                ))?;
             }
             "--per-shuffle" => asked.per_shuffle = true,
             "--immediate" => asked.feedback = Feedback::Immediate,
             "--delays" => {
                 let means = value()?;
-                asked.delays = means.split(',').map(str::parse).collect::<Result<_, _>>()?;
+                asked.delays = data::amounts(&means)
+                    .ok_or(format!("`--delays {means}`: give mean rounds ≥ 0, e.g. 10,100"))?;
             }
             "--tenants" => asked.tenants = true,
             "--offline" => asked.offline = true,
             "--prefixes" => asked.prefixes = true,
-            "--budget" => asked.budgets.push(value()?.parse()?),
+            "--budget" => {
+                let value = value()?;
+                let budget = value.parse().map_err(|why| format!("`--budget {value}`: {why}"))?;
+                asked.budgets.push(budget);
+            }
             "--against" => asked.against = Some(value()?),
             _ if arg.starts_with("--") => return Err(format!("unknown option `{arg}`").into()),
             _ => asked.sets.push(arg),
         }
     }
-    if asked.sets.is_empty() || asked.shuffles.is_empty() {
+    if asked.sets.is_empty() {
         return Err("usage: evaluate SET.csv… --tier default|tuned --shuffles A..B".into());
+    }
+    if !["default", "tuned"].contains(&asked.tier.as_str()) {
+        return Err(format!("unknown tier `{}`: give default or tuned", asked.tier).into());
     }
     Ok(asked)
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+/// `A..B`, not empty.
+fn shuffles(text: &str) -> Option<std::ops::Range<u64>> {
+    let (from, to) = text.split_once("..")?;
+    let range = from.parse().ok()?..to.parse().ok()?;
+    (!range.is_empty()).then_some(range)
+}
+
+fn main() -> ExitCode {
+    match evaluate() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing is left to do if even that cannot be told.
+            let _ = writeln!(stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn evaluate() -> Result<(), Box<dyn Error>> {
     let asked = parse()?;
     let mut out = stdout().lock();
     writeln!(out, "set,tier,metric,mean,sd,shuffles")?;
     for path in &asked.sets {
-        let set = Set::read(path)?;
+        let set = Set::read(path).map_err(|why| format!("`{path}`: {why}"))?;
         let (tier, outcomes) = run(&set, &asked, asked.feedback)?;
         let values: Vec<f64> = outcomes.iter().map(|outcome| outcome.value).collect();
         let (mean, sd) = mean_sd(&values);
@@ -192,7 +220,7 @@ fn run(set: &Set, asked: &Asked, when: Feedback) -> Result<(String, Vec<Outcome>
             let outcomes = play(&|| grid::named(&name, set), asked.shuffles.clone())?;
             Ok((format!("tuned ({name})"), outcomes))
         }
-        other => Err(format!("unknown tier `{other}`").into()),
+        other => Err(format!("unknown tier `{other}`: give default or tuned").into()),
     }
 }
 

@@ -14,7 +14,12 @@ pub(crate) fn report(
     set: &Set,
     shuffles: Range<u64>,
 ) -> Result<(), Box<dyn Error>> {
-    let tenants = set.tenant.iter().max().ok_or("the set has no tenants")? + 1;
+    let tenants = set
+        .tenant
+        .iter()
+        .max()
+        .ok_or(format!("`--tenants`: `{}` has no column tenant", set.name))?
+        + 1;
     let (mut sums, mut totals) = (vec![[0.0; 3]; tenants], [0.0; 3]);
     let count = shuffles.clone().count() as f64;
     for shuffle in shuffles {
