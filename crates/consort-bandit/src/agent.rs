@@ -210,13 +210,14 @@ impl<M: Model> WithSimd for Weigh<'_, M> {
         odds.size(model.arms(), model.scratch(), available);
         let Exploration { rule, floor, ties } = *exploration;
         odds.wide = rule.needs_width();
-        let scores = Scores { mean: &mut odds.mean, width: &mut odds.width };
-        if odds.wide {
-            model.predict(x, available, scores, &mut odds.scratch);
+        let wide = odds.wide;
+        let (mean, width, out, scratch) = odds.buffers();
+        let scores = Scores { mean: &mut *mean, width: &mut *width };
+        if wide {
+            model.predict(x, available, scores, scratch);
         } else {
-            model.predict_means(x, available, scores, &mut odds.scratch);
+            model.predict_means(x, available, scores, scratch);
         }
-        let (_, mean, width, out) = odds.parts();
         let belief = Belief { available, mean, width };
         let certain = rule.probabilities(s, belief, model.seen(), ties, out);
         odds.apply_floor(floor);

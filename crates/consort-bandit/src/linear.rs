@@ -23,7 +23,7 @@ use crate::arms::{ArmSet, MAX_ARMS};
 use crate::codec::{Reader, Writer};
 use crate::error::{CannotMerge, Corrupt, InvalidConfig};
 use crate::model::{Example, MAX_DIM, Model, Persist, Scores};
-use aligned::Aligned;
+pub(crate) use aligned::Aligned;
 pub(crate) use arm::{Arm, Update};
 pub use hot::Hot;
 use kernel::padded;

@@ -1,15 +1,16 @@
 //! The probabilities of one decision, and the buffers it is computed in.
 
 use crate::arms::ArmSet;
+use crate::linear::Aligned;
 
 /// What a policy wrote about one decision: the probability of every arm, the scores they came
 /// from, and scratch space. Reused from call to call, it makes deciding free of allocation.
 #[derive(Clone, Debug, Default)]
 pub struct Odds {
     available: ArmSet,
-    probabilities: Vec<f64>,
-    pub(crate) mean: Vec<f64>,
-    pub(crate) width: Vec<f64>,
+    probabilities: Aligned,
+    pub(crate) mean: Aligned,
+    pub(crate) width: Aligned,
     pub(crate) scratch: Vec<f64>,
     /// Whether the widths are those of this decision.
     pub(crate) wide: bool,
@@ -55,11 +56,12 @@ impl Odds {
     #[inline(always)]
     pub fn pick(&self, u: f64) -> Decision {
         let (mut above, mut arm) = (0.0, 0);
-        for propensity in &self.probabilities {
+        let probabilities = self.probabilities();
+        for propensity in probabilities {
             above += propensity;
             arm += usize::from(above <= u);
         }
-        match self.probabilities.get(arm) {
+        match probabilities.get(arm) {
             Some(&propensity) => Decision { arm, propensity },
             None => self.last(),
         }
@@ -69,14 +71,16 @@ impl Odds {
     #[cold]
     fn last(&self) -> Decision {
         let arm = self.probabilities.iter().rposition(|p| *p > 0.0).unwrap_or(0);
-        Decision { arm, propensity: self.probabilities.get(arm).copied().unwrap_or(0.0) }
+        Decision { arm, propensity: self.probabilities().get(arm).copied().unwrap_or(0.0) }
     }
 
     /// Clears everything for a decision over `available` among `arms` arms.
     pub(crate) fn reset(&mut self, arms: usize, scratch: usize, available: ArmSet) {
         self.available = available;
         for buffer in [&mut self.probabilities, &mut self.mean, &mut self.width] {
-            buffer.resize(arms, 0.0);
+            if buffer.len() != arms {
+                *buffer = Aligned::zeros(arms);
+            }
             buffer.fill(0.0);
         }
         self.wide = true;
@@ -95,7 +99,7 @@ impl Odds {
     /// gaps among them there is nothing else to clear.
     #[inline(always)]
     pub(crate) fn size(&mut self, arms: usize, scratch: usize, available: &ArmSet) {
-        let fits = self.probabilities.len() == arms && self.scratch.len() >= scratch;
+        let fits = self.probabilities.holds(arms) && self.scratch.len() >= scratch;
         if fits && available.prefix() == Some(arms) {
             self.available.clone_from(available);
         } else {
@@ -106,6 +110,12 @@ impl Odds {
     /// Narrows the arms that can be chosen.
     pub(crate) fn restrict(&mut self, available: ArmSet) {
         self.available = available;
+    }
+
+    /// All buffers: means, widths, probabilities, scratch.
+    #[inline(always)]
+    pub(crate) fn buffers(&mut self) -> (&mut [f64], &mut [f64], &mut [f64], &mut [f64]) {
+        (&mut self.mean, &mut self.width, &mut self.probabilities, &mut self.scratch)
     }
 
     /// The parts a rule works on: available arms, means, widths, probabilities.

@@ -1,5 +1,7 @@
 //! A fixed-size float buffer that starts on a cache line.
 
+use std::ops::{Deref, DerefMut};
+
 /// Floats per cache line.
 const LINE: usize = 8;
 
@@ -19,6 +21,12 @@ impl Aligned {
         Self { storage, start, len }
     }
 
+    /// Whether this is how many floats there are.
+    #[inline]
+    pub(crate) const fn holds(&self, len: usize) -> bool {
+        self.len == len
+    }
+
     #[inline]
     pub(crate) fn get(&self) -> &[f64] {
         &self.storage[self.start..self.start + self.len]
@@ -27,6 +35,28 @@ impl Aligned {
     #[inline]
     pub(crate) fn get_mut(&mut self) -> &mut [f64] {
         &mut self.storage[self.start..self.start + self.len]
+    }
+}
+
+impl Default for Aligned {
+    fn default() -> Self {
+        Self::zeros(0)
+    }
+}
+
+impl Deref for Aligned {
+    type Target = [f64];
+
+    #[inline]
+    fn deref(&self) -> &[f64] {
+        self.get()
+    }
+}
+
+impl DerefMut for Aligned {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [f64] {
+        self.get_mut()
     }
 }
 
