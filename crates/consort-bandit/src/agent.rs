@@ -158,7 +158,7 @@ impl<M: Model> Policy for Agent<M> {
     }
 
     fn odds(&self, x: &[f64], available: &ArmSet, odds: &mut Odds) -> Result<(), Refused> {
-        self.arch.dispatch(Weigh { agent: self, x, available, odds }).map(|_| ())
+        self.arch.dispatch(Weigh { agent: self, x, available, odds }).map(drop)
     }
 
     fn decide(
@@ -209,8 +209,8 @@ impl<M: Model> WithSimd for Weigh<'_, M> {
         }
         odds.size(model.arms(), model.scratch(), available);
         let Exploration { rule, floor, ties } = *exploration;
-        odds.wide = rule.needs_width();
-        let wide = odds.wide;
+        let wide = rule.needs_width();
+        odds.wide = wide;
         let (mean, width, out, scratch) = odds.buffers();
         let scores = Scores { mean: &mut *mean, width: &mut *width };
         if wide {

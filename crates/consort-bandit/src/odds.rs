@@ -99,7 +99,7 @@ impl Odds {
     /// gaps among them there is nothing else to clear.
     #[inline(always)]
     pub(crate) fn size(&mut self, arms: usize, scratch: usize, available: &ArmSet) {
-        let fits = self.probabilities.holds(arms) && self.scratch.len() >= scratch;
+        let fits = self.probabilities.len() == arms && self.scratch.len() >= scratch;
         if fits && available.prefix() == Some(arms) {
             self.available.clone_from(available);
         } else {

@@ -21,9 +21,6 @@ const ANY: &str = "any";
 /// Numbers that the matrices of a domain may have: 128 MiB of them.
 const MOST_NUMBERS: usize = 1 << 24;
 
-/// Numbers of a portfolio's curves and thresholds, and copies of the others, for each candidate.
-const PORTFOLIO: (usize, usize) = (40_000, 5);
-
 /// What a policy predicts with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -32,7 +29,8 @@ pub enum Predicts {
     #[default]
     Linear,
     /// Several predictors weighed by how well they do, with their own exploration: nothing to
-    /// choose, at a few times the memory. Cannot be merged with what was learned elsewhere.
+    /// choose, at half a megabyte or more for each candidate. Cannot be merged with what was learned
+    /// elsewhere.
     Automatic,
 }
 
@@ -178,11 +176,14 @@ impl Spec {
         }
         let error = |error: InvalidConfig| wrong(format!("domain `{domain}`: {error}"));
         let dim = Schema::new(self.features.clone()).map_err(error)?.dim();
-        let (own, copies) = if self.model.is_linear() { (0, 1) } else { PORTFOLIO };
-        if self.arms * (own + copies * dim * dim) > MOST_NUMBERS {
+        let numbers = match self.model {
+            Predicts::Linear => self.arms * dim * dim,
+            Predicts::Automatic => auto::Config::new(self.arms, dim).numbers(),
+        };
+        if numbers > MOST_NUMBERS {
             return Err(wrong(format!(
-                "domain `{domain}`: `features` makes {dim} numbers, too many for {} arms: \
-                 arms · ({own} + {copies} · numbers²) must be at most {MOST_NUMBERS}",
+                "domain `{domain}`: `features` makes {dim} numbers, too many for {} arms: the \
+                 model would keep {numbers} numbers, and may keep {MOST_NUMBERS}",
                 self.arms
             )));
         }

@@ -70,6 +70,19 @@ impl Auto {
     }
 }
 
+impl Config {
+    /// Numbers that the predictors of this shape keep, eight bytes each: 55,000 to 110,000 for each
+    /// arm up to 64 features.
+    pub fn numbers(self) -> usize {
+        self.stored(Auto::VERSION) / size_of::<f64>()
+    }
+
+    /// Bytes that what the predictors know takes in a state.
+    fn stored(self, version: u16) -> usize {
+        family::plans(self).iter().map(|plan| plan.stored(self, version)).sum()
+    }
+}
+
 impl Persist for Auto {
     const KIND: u16 = 4;
     const VERSION: u16 = 2;
@@ -81,8 +94,7 @@ impl Persist for Auto {
     fn read(from: &mut Reader<'_>, version: u16) -> Result<Self, Corrupt> {
         let config = Config { arms: from.below(MAX_ARMS + 1)?, dim: from.below(MAX_DIM + 1)? };
         let config = config.validate().map_err(|_| Corrupt::Value)?;
-        let plans = family::plans(config);
-        from.expect(plans.iter().map(|plan| plan.stored(config, version)).sum())?;
+        from.expect(config.stored(version))?;
         let mut auto = Self::new(config).map_err(|_| Corrupt::Value)?;
         for family in &mut auto.families {
             family.read_state(from, version)?;

@@ -209,3 +209,13 @@ fn effects_point_the_way_the_reward_goes() {
     let sum: f64 = first.parts.iter().map(|part| part.effect).sum();
     assert!((sum + first.rest - first.mean).abs() < 1e-12);
 }
+
+#[test]
+fn the_numbers_of_a_portfolio_are_known_before_it_is_built() {
+    for dim in [1, 12, 16, 64] {
+        let each = Config::new(2, dim).numbers() / 2;
+        assert!((55_000..110_000).contains(&each), "{dim}: {each}");
+    }
+    // Wide contexts have neither curves nor pairs, but matrices of their own.
+    assert!(Config::new(256, 512).numbers() > 100_000_000);
+}

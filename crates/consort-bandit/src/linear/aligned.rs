@@ -21,12 +21,6 @@ impl Aligned {
         Self { storage, start, len }
     }
 
-    /// Whether this is how many floats there are.
-    #[inline]
-    pub(crate) const fn holds(&self, len: usize) -> bool {
-        self.len == len
-    }
-
     #[inline]
     pub(crate) fn get(&self) -> &[f64] {
         &self.storage[self.start..self.start + self.len]
